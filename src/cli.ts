@@ -52,7 +52,9 @@ export async function runCommandLine(
 ): Promise<number> {
   const outcome = { exitCode: exitCodes.done as number }
   try {
-    await createProgram(dependencies, outcome).parseAsync([...args], { from: 'user' })
+    await createProgram(dependencies, outcome).parseAsync(args.length === 0 ? ['serve'] : [...args], {
+      from: 'user',
+    })
     return outcome.exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
@@ -73,8 +75,8 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration')
 
   program
-    .command('serve', { isDefault: true })
-    .description('run the service until SIGTERM or SIGINT')
+    .command('serve')
+    .description('run the service until SIGTERM or SIGINT; what no command means')
     .option('--migrate', 'apply missing migrations first', false)
     .option('--roles <roles>', `parts to run, of ${processRoles.join(', ')}`, parseRoles, [...processRoles])
     .action(async (options: ServeOptions) => {

@@ -72,7 +72,7 @@ async function start(
     registry: metrics.registry,
     health: {
       required: { database: probeDatabase },
-      optional: { redis: redisProbe(redis) },
+      optional: redis ? { redis: redisProbe(redis) } : {},
       phase: () => state.phase,
     },
   }

@@ -16,11 +16,11 @@ export function jsonBody({ maxBytes, maxDepth = 32 }: { maxBytes: number; maxDep
     const received = new WeakMap<Request, unknown>()
 
     app.onParse({ as: 'global' }, async ({ request }, contentType) => {
+      const bytes = await readBytes(request, maxBytes)
+      if (bytes.byteLength === 0) return undefined
       if (contentType !== 'application/json') {
         throw new SharedError('MEDIA_TYPE_UNSUPPORTED', 'The body must be application/json')
       }
-      const bytes = await readBytes(request, maxBytes)
-      if (bytes.byteLength === 0) return undefined
       const body = parse(bytes)
       received.set(request, body)
       return body

@@ -6,7 +6,13 @@ export interface OpenApiDocument {
   [field: string]: unknown
 }
 
+interface Parameter {
+  required?: boolean
+  schema?: { default?: unknown; anyOf?: { type?: string; format?: string }[] }
+}
+
 interface Operation {
+  parameters?: Parameter[]
   responses?: Record<string, { description?: string; content?: unknown }>
   requestBody?: { content?: Record<string, unknown> }
   security?: unknown[]
@@ -51,8 +57,18 @@ function repairOperation(operation: Operation): void {
     ...Object.fromEntries(responses),
     default: { $ref: '#/components/responses/Problem' },
   }
+  for (const parameter of operation.parameters ?? []) repairParameter(parameter)
   const json = operation.requestBody?.content?.['application/json']
   if (operation.requestBody && json) operation.requestBody.content = { 'application/json': json }
+}
+
+/** The plugin shows a number in a path or query as the text or number that it is read from, and as required. */
+function repairParameter(parameter: Parameter): void {
+  const { schema } = parameter
+  const number = schema?.anyOf?.find(({ type }) => type === 'integer' || type === 'number')
+  const text = schema?.anyOf?.find(({ format }) => format === 'integer' || format === 'numeric')
+  if (number && text) parameter.schema = number
+  if (schema?.default !== undefined) parameter.required = false
 }
 
 const problemSchema = {

@@ -79,8 +79,11 @@ export function requestContext({
       const answer = storage.run(context, handle as Handle, request)
       return answer instanceof Promise ? answer.then(finish) : finish(answer as Response)
     })
-    .onTransform({ as: 'global' }, ({ route }) => {
-      const context = storage.getStore()
-      if (context) context.route = route
-    })
+    .onParse({ as: 'global' }, ({ route }) => rememberRoute(route))
+    .onTransform({ as: 'global' }, ({ route }) => rememberRoute(route))
+}
+
+function rememberRoute(route: string): void {
+  const context = storage.getStore()
+  if (context) context.route = route
 }

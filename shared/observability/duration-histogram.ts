@@ -46,15 +46,16 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
     series.sum += seconds
   }
 
-  override async get() {
-    const described = await super.get()
-    const values = [...this.#series.values()].flatMap((series) => this.#valuesOf(series))
-    return { ...described, name: this.#name, help: this.#help, values }
-  }
-
-  /** What the registry calls instead of `get` when it writes text. */
+  /** What prom-client asks for at a scrape. */
   getForPromString() {
-    return this.get()
+    const values = [...this.#series.values()].flatMap((series) => this.#valuesOf(series))
+    return Promise.resolve({
+      name: this.#name,
+      help: this.#help,
+      type: 'histogram',
+      aggregator: 'sum',
+      values,
+    })
   }
 
   #valuesOf({ labels, counts, sum }: Series<Label>) {

@@ -11,11 +11,10 @@ export function databaseProbe(db: Database): HealthProbe {
   }
 }
 
-/** Whether Redis answers; without Redis there is nothing that could be down. */
-export function redisProbe(redis: RedisClient | undefined): HealthProbe {
+/** Whether Redis answers. */
+export function redisProbe(redis: RedisClient): HealthProbe {
   return async () => {
-    if (redis === undefined) return { status: 'up', transport: 'memory' }
     await redis.ping()
-    return { status: 'up', transport: 'redis' }
+    return { status: 'up' }
   }
 }

@@ -12,7 +12,7 @@ export function auditRoutes({ db, auth }: { db: Database; auth: Auth<Role> }) {
     detail: { tags: ['audit'], security: bearerAuth },
   })
     .use(auth.authenticated)
-    .get('/', ({ query }) => listAudit(db, query), {
+    .get('', ({ query }) => listAudit(db, query), {
       beforeHandle: auth.requireRole('admin'),
       query: ListAudit,
       response: AuditList,

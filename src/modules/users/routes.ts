@@ -13,14 +13,14 @@ export function userRoutes({ db, auth }: { db: Database; auth: Auth<Role> }) {
     detail: { tags: ['users'], security: bearerAuth },
   })
     .use(auth.authenticated)
-    .get('/', ({ query }) => listUsers(db, query), {
+    .get('', ({ query }) => listUsers(db, query), {
       beforeHandle: auth.requireRole('manager', 'admin'),
       query: ListUsers,
       response: UserList,
       detail: { summary: 'List users' },
     })
     .post(
-      '/',
+      '',
       async ({ body, principal, set }) => {
         assertMayGiveRole(principal, body.role ?? 'applicant')
         const user = await createUser(db, principal, body)
