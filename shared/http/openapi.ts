@@ -6,9 +6,16 @@ export interface OpenApiDocument {
   [field: string]: unknown
 }
 
+interface Schema {
+  type?: string
+  format?: string
+  default?: unknown
+  anyOf?: Schema[]
+}
+
 interface Parameter {
   required?: boolean
-  schema?: { default?: unknown; anyOf?: { type?: string; format?: string }[] }
+  schema?: Schema
 }
 
 interface Operation {

@@ -1,6 +1,8 @@
+import { Writable } from 'node:stream'
 import pino, { type DestinationStream, type Logger as PinoLogger } from 'pino'
 import pretty from 'pino-pretty'
 import type { RequestObserver } from '../http/request-context.ts'
+import { lineOutput } from './line-output.ts'
 
 export type Logger = PinoLogger
 
@@ -50,7 +52,7 @@ export function createLogger({
   level,
   format,
   context = () => ({}),
-  destination = standardOutput(),
+  destination = lineOutput(),
 }: LoggerOptions): Logging {
   const stream = format === 'text' ? prettyInto(destination) : destination
   const logger = pino(
@@ -69,16 +71,14 @@ export function createLogger({
   return { logger, accessLog, flush: () => destination.flushSync?.() }
 }
 
-function standardOutput() {
-  const output = pino.destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 100 })
-  // Nobody reads on: there is nobody to tell either, and the service goes on serving.
-  output.on('error', () => {})
-  return output
-}
-
 function prettyInto(destination: DestinationStream) {
   return pretty({
-    destination: { write: (text: string) => destination.write(text) } as NodeJS.WritableStream,
+    destination: new Writable({
+      write(chunk, _encoding, done) {
+        destination.write(String(chunk))
+        done()
+      },
+    }),
     sync: true,
     colorize: process.stdout.isTTY === true,
     translateTime: 'SYS:HH:MM:ss.l',
