@@ -41,7 +41,7 @@ export async function assertOurs(folder: string): Promise<void> {
  *
  * @throws {Error} naming the process that uses it.
  */
-export async function claimFolder(folder: string, waitMs = 5_000): Promise<() => Promise<void>> {
+export async function claimFolder(folder: string, waitMs = 3_000): Promise<() => Promise<void>> {
   const claim = join(folder, 'keeper.pid')
   const deadline = performance.now() + waitMs
   for (;;) {

@@ -30,10 +30,8 @@ async function keep(order: Order): Promise<void> {
   let release = async () => {}
   try {
     folder = order.folder ?? (await temporaryFolder(order.kind))
-    if (order.folder) {
-      await privateFolder(folder)
-      release = await claimFolder(folder)
-    }
+    await privateFolder(folder)
+    release = await claimFolder(folder)
     const recipe = await (order.kind === 'postgres'
       ? postgresRecipe(order, folder)
       : redisRecipe(order, folder))

@@ -33,16 +33,20 @@ export function startRedis({
 }
 
 /** The first `redis-server` or `valkey-server` on the PATH that is new enough (Redis 7, Valkey 7). */
-export function findRedisBinary(path = process.env.PATH ?? ''): string | undefined {
-  const candidates = ['redis-server', 'valkey-server'].flatMap((name) =>
-    path.split(delimiter).flatMap((folder) => (folder ? [join(folder, name)] : [])),
-  )
-  return candidates.find((file) => isExecutable(file) && majorVersion(file) >= oldestMajor)
+export function findRedisBinary(): string | undefined {
+  const candidates = [...onPath('redis-server'), ...onPath('valkey-server')]
+  return candidates.find((file) => majorVersion(file) >= oldestMajor)
 }
 
 /** Whether the `docker` command reaches a daemon. */
 export function hasDocker(): boolean {
   return spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 10_000 }).status === 0
+}
+
+/** Every program of that name, in the order of the PATH. */
+export function onPath(name: string): string[] {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
+  return folders.map((folder) => join(folder, name)).filter(isExecutable)
 }
 
 function isExecutable(file: string): boolean {

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { findRedisBinary, hasDocker } from '../../scripts/embedded/redis.ts'
+import { findRedisBinary, hasDocker, onPath } from '../../scripts/embedded/redis.ts'
 
 export type RedisChoice =
   | { readonly from: 'environment'; readonly url: string }
@@ -14,7 +13,7 @@ export type RedisChoice =
 export interface RedisLookups {
   binary(): string | undefined
   docker(): boolean
-  /** Root on Debian or one of its kin. */
+  /** Root, where there is apt-get. */
   mayInstall(): boolean
 }
 
@@ -39,7 +38,7 @@ export function chooseRedis(
 export const redisLookups: RedisLookups = {
   binary: findRedisBinary,
   docker: hasDocker,
-  mayInstall: () => process.getuid?.() === 0 && existsSync('/etc/debian_version'),
+  mayInstall: () => process.getuid?.() === 0 && onPath('apt-get').length > 0,
 }
 
 /**
