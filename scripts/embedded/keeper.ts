@@ -9,7 +9,7 @@ import { writeSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { claimFolder, privateFolder, temporaryFolder } from './folders.ts'
-import type { Command, Order, Report } from './order.ts'
+import type { Order, Report } from './order.ts'
 import { postgresRecipe } from './postgres-recipe.ts'
 import { redisRecipe } from './redis-recipe.ts'
 import { endOfLog, type Recipe, type Server, startServer, stopServer } from './server.ts'
@@ -22,10 +22,14 @@ lines.once('close', () => ownerGone.abort())
 const input = lines[Symbol.asyncIterator]()
 
 const first = await input.next()
-if (!first.done) await keep(JSON.parse(first.value) as Order)
+if (!first.done) {
+  const failure = await keep(JSON.parse(first.value) as Order)
+  if (failure) report({ type: 'failed', reason: failure })
+}
 process.exit(0)
 
-async function keep(order: Order): Promise<void> {
+/** @returns why the server could not be run; by then nothing is left of it. */
+async function keep(order: Order): Promise<string | undefined> {
   let folder = ''
   let release = async () => {}
   try {
@@ -35,22 +39,22 @@ async function keep(order: Order): Promise<void> {
     const recipe = await (order.kind === 'postgres'
       ? postgresRecipe(order, folder)
       : redisRecipe(order, folder))
-    await keepRunning(recipe, folder)
+    return await keepRunning(recipe, folder)
   } catch (error) {
-    report({ type: 'failed', reason: error instanceof Error ? error.message : String(error) })
+    return error instanceof Error ? error.message : String(error)
   } finally {
     await release()
     if (folder && !order.folder) await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function keepRunning(recipe: Recipe, folder: string): Promise<void> {
+async function keepRunning(recipe: Recipe, folder: string): Promise<undefined> {
   let running = await start(recipe, folder)
   for (;;) {
-    const { done, value } = await input.next()
+    const { done } = await input.next()
     running.wanted = false
     await stopServer(recipe, running.server)
-    if (done || (JSON.parse(value) as Command) === 'stop') return
+    if (done) return
     running = await start({ ...recipe, port: running.server.port }, folder)
   }
 }

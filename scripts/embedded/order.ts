@@ -24,7 +24,7 @@ export interface RedisOrder extends Place {
 /** A program on this machine, or an image that the `docker` command runs. */
 export type RedisServer = { readonly binary: string } | { readonly image: string }
 
-export type Command = 'restart' | 'stop'
+export type Command = 'restart'
 
 /** What a keeper answers, one JSON value a line. */
 export type Report =

@@ -17,7 +17,8 @@ const everyServer = {
   timezone: 'UTC',
   log_timezone: 'UTC',
 }
-const losesDataInPowerCut = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+// Not synchronous_commit: without it a killed server forgets what it has confirmed.
+const losesDataInPowerCut = { fsync: 'off', full_page_writes: 'off' }
 
 /** A PostgreSQL whose cluster lives in `folder/data`, made there on first use. */
 export async function postgresRecipe(order: PostgresOrder, folder: string): Promise<Recipe> {
