@@ -1,0 +1,22 @@
+export { type Auth, type AuthOptions, createAuth } from './auth.ts'
+export { decodeCursor, encodeCursor } from './cursor.ts'
+export { bearerAuth, docs } from './docs.ts'
+export { type HealthOptions, type HealthProbe, healthRoutes, type PartHealth } from './health.ts'
+export { jsonBody } from './json-body.ts'
+export { metricsRoutes } from './metrics.ts'
+export {
+  type Problem,
+  type ProblemDetails,
+  problemErrors,
+  SharedError,
+  type SharedErrorCode,
+  sharedProblems,
+} from './problem-errors.ts'
+export {
+  currentRequest,
+  type Principal,
+  type RequestContext,
+  type RequestObserver,
+  requestContext,
+  traceIdOf,
+} from './request-context.ts'

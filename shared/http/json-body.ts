@@ -1,0 +1,63 @@
+import type { AnyElysia } from 'elysia'
+import { unknownFields, unsafeValues } from './json-safety.ts'
+import { SharedError } from './problem-errors.ts'
+import { routeTable } from './route-table.ts'
+
+/**
+ * Reads JSON bodies, and refuses what Elysia would let pass in silence. Mount it before the modules.
+ *
+ * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and
+ * UTF-8 are 400; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
+ * carry exactly and nesting below `maxDepth` are 422 with the path.
+ */
+export function jsonBody({ maxBytes, maxDepth = 32 }: { maxBytes: number; maxDepth?: number }) {
+  return <App extends AnyElysia>(app: App): App => {
+    const routes = routeTable(app)
+    const received = new WeakMap<Request, unknown>()
+
+    app.onParse({ as: 'global' }, async ({ request }, contentType) => {
+      const bytes = await readBytes(request, maxBytes)
+      if (bytes.byteLength === 0) return undefined
+      if (contentType !== 'application/json') {
+        throw new SharedError('MEDIA_TYPE_UNSUPPORTED', 'The body must be application/json')
+      }
+      const body = parse(bytes)
+      received.set(request, body)
+      return body
+    })
+    // Not while parsing: who may not call the route learns nothing of its fields.
+    app.onBeforeHandle({ as: 'global' }, ({ request, route }) => {
+      const body = received.get(request)
+      if (body === undefined) return
+      const schema = routes.bodyOf(request.method, route)
+      const errors = [...unsafeValues(body, { maxDepth }), ...(schema ? unknownFields(body, schema) : [])]
+      if (errors.length > 0) throw new SharedError('VALIDATION_FAILED', 'The body is not valid', { errors })
+    })
+    return app
+  }
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw new SharedError('BODY_INVALID', 'The body is not valid JSON in UTF-8', { cause })
+  }
+}
+
+async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () => new SharedError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`)
+  const declared = request.headers.get('content-length')
+  if (declared !== null) {
+    if (Number(declared) > maxBytes) throw tooLarge()
+    return new Uint8Array(await request.arrayBuffer())
+  }
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength
+    if (size > maxBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return await new Blob(chunks as Uint8Array<ArrayBuffer>[]).bytes()
+}

@@ -1,0 +1,74 @@
+import type { TSchema } from '@sinclair/typebox'
+import type { FieldError } from '../errors.ts'
+
+export interface BodyLimits {
+  /** How deep objects and arrays may nest. */
+  readonly maxDepth: number
+}
+
+const maxErrors = 20
+const maxPathLength = 200
+
+/** Values that are valid JSON, yet would be changed or refused on their way into PostgreSQL or back out. */
+export function unsafeValues(body: unknown, { maxDepth }: BodyLimits): FieldError[] {
+  const errors: FieldError[] = []
+  const pending: { value: unknown; path: string; depth: number }[] = [{ value: body, path: '', depth: 0 }]
+
+  for (let next = pending.pop(); next !== undefined && errors.length < maxErrors; next = pending.pop()) {
+    const { value, path, depth } = next
+    const message =
+      problemOf(value) ?? (depth > maxDepth ? `must not nest deeper than ${maxDepth}` : undefined)
+    if (message !== undefined) {
+      errors.push({ path: path.slice(0, maxPathLength), message })
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [key, child] of Object.entries(value)) {
+        if (problemOf(key))
+          errors.push({ path, message: 'must not have a key with NUL or broken characters' })
+        pending.push({ value: child, path: pointer(path, key), depth: depth + 1 })
+      }
+    }
+  }
+  return errors
+}
+
+function problemOf(value: unknown): string | undefined {
+  if (typeof value === 'string') {
+    if (value.includes('\0')) return 'must not contain NUL'
+    if (!value.isWellFormed()) return 'must be well-formed Unicode'
+  }
+  if (
+    typeof value === 'number' &&
+    (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)))
+  ) {
+    return 'must be a number that fits 53 bits'
+  }
+  return undefined
+}
+
+/**
+ * Fields that a schema does not name, wherever it lists properties.
+ *
+ * Elysia drops them in silence before it validates (its `normalize`): a client would believe that they were saved.
+ */
+export function unknownFields(value: unknown, schema: TSchema, path = ''): FieldError[] {
+  if (typeof value !== 'object' || value === null) return []
+  if (Array.isArray(value)) {
+    const { items } = schema
+    return items
+      ? value.slice(0, 1000).flatMap((item, index) => unknownFields(item, items, `${path}/${index}`))
+      : []
+  }
+  const { properties, additionalProperties, patternProperties } = schema
+  if (!properties || additionalProperties || patternProperties) return []
+  return Object.entries(value)
+    .flatMap(([key, child]) =>
+      Object.hasOwn(properties, key)
+        ? unknownFields(child, properties[key], pointer(path, key))
+        : [{ path: pointer(path, key).slice(0, maxPathLength), message: 'is not a known field' }],
+    )
+    .slice(0, maxErrors)
+}
+
+function pointer(path: string, key: string): string {
+  return `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
+}

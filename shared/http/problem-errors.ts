@@ -1,0 +1,132 @@
+import { type AnyElysia, Elysia, NotFoundError, ParseError, ValidationError } from 'elysia'
+import { AppError, type FieldError } from '../errors.ts'
+import { currentRequest } from './request-context.ts'
+import { routeTable } from './route-table.ts'
+
+/** How an error code is answered. */
+export interface Problem {
+  readonly status: number
+  /** A short summary that does not change from one occurrence to the next. */
+  readonly title: string
+}
+
+/** The codes that the plugins of this package give, and their answers. */
+export const sharedProblems = {
+  BODY_INVALID: { status: 400, title: 'Body cannot be read' },
+  UNAUTHENTICATED: { status: 401, title: 'Not authenticated' },
+  FORBIDDEN: { status: 403, title: 'Not allowed' },
+  NOT_FOUND: { status: 404, title: 'Not found' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed' },
+  BODY_TOO_LARGE: { status: 413, title: 'Body too large' },
+  MEDIA_TYPE_UNSUPPORTED: { status: 415, title: 'Media type not supported' },
+  VALIDATION_FAILED: { status: 422, title: 'Validation failed' },
+  INTERNAL_ERROR: { status: 500, title: 'Internal error' },
+  SERVICE_BUSY: { status: 503, title: 'Service busy' },
+  DATABASE_UNAVAILABLE: { status: 503, title: 'Database unavailable' },
+  DATABASE_TIMEOUT: { status: 503, title: 'Database too slow' },
+} as const satisfies Record<string, Problem>
+
+export type SharedErrorCode = keyof typeof sharedProblems
+
+/** An expected failure that this package's own plugins throw. */
+export class SharedError extends AppError<SharedErrorCode> {}
+
+/** The body of every error answer: RFC 9457, `application/problem+json`. */
+export interface ProblemDetails {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly instance: string
+  readonly correlation_id: string | null
+  readonly errors?: readonly FieldError[]
+}
+
+/**
+ * Turns every error into one `application/problem+json` answer. Mount it before the modules.
+ *
+ * Only an `AppError` speaks to the caller. Anything else is answered 500 without its message, and given to `report`
+ * once, with its cause.
+ *
+ * @param problems how each code is answered; a code that is missing there is answered 500.
+ * @param report told of every answer of 500 and above.
+ */
+export function problemErrors({
+  problems,
+  report,
+}: {
+  problems: Readonly<Record<string, Problem>>
+  report: (error: unknown, code: string) => void
+}) {
+  return <App extends AnyElysia>(app: App): App => {
+    const routes = routeTable(app)
+    app.use(
+      new Elysia({ name: 'problem-errors' }).onError({ as: 'global' }, ({ error, request }) => {
+        const failure = asAppError(error, request, routes.methodsOf)
+        const problem = problems[failure.code] ?? sharedProblems.INTERNAL_ERROR
+        if (problem.status >= 500) report(error, failure.code)
+        return problemResponse(failure, problem, request)
+      }),
+    )
+    return app
+  }
+}
+
+function problemResponse(failure: AppError, { status, title }: Problem, request: Request): Response {
+  const details: ProblemDetails = {
+    type: 'about:blank',
+    title,
+    status,
+    code: failure.code,
+    detail: failure.message,
+    instance: new URL(request.url).pathname,
+    correlation_id: currentRequest()?.correlationId ?? null,
+    ...(failure.errors.length > 0 && { errors: failure.errors }),
+  }
+  return new Response(JSON.stringify(details), {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...failure.headers },
+  })
+}
+
+function asAppError(
+  error: unknown,
+  request: Request,
+  methodsOf: (path: string) => readonly string[],
+): AppError {
+  if (error instanceof AppError) return error
+  if (error instanceof ParseError && error.cause instanceof AppError) return error.cause
+  if (error instanceof ParseError) return new SharedError('BODY_INVALID', 'The body cannot be read')
+  if (error instanceof ValidationError) return validationFailure(error)
+  if (error instanceof NotFoundError) {
+    const allow = methodsOf(new URL(request.url).pathname)
+    if (allow.length === 0) return new SharedError('NOT_FOUND', 'There is nothing at this path')
+    const headers = { allow: allow.join(', ') }
+    return new SharedError('METHOD_NOT_ALLOWED', 'This path does not take this method', { headers })
+  }
+  return new SharedError('INTERNAL_ERROR', 'An unexpected error happened', { cause: error })
+}
+
+/** A response that does not fit its schema is our fault, not the caller's. */
+function validationFailure(error: ValidationError): SharedError {
+  if (error.type === 'response') {
+    return new SharedError('INTERNAL_ERROR', 'An unexpected error happened', { cause: error })
+  }
+  const errors = fieldErrors(error)
+  return new SharedError('VALIDATION_FAILED', `The ${sources[error.type] ?? error.type} is not valid`, {
+    errors,
+  })
+}
+
+const sources: Readonly<Record<string, string>> = { params: 'path', headers: 'header' }
+
+function fieldErrors(error: ValidationError): FieldError[] {
+  const seen = new Map<string, FieldError>()
+  for (const issue of error.all) {
+    if (!('path' in issue) || seen.size >= 20) continue
+    const path = String(issue.path).slice(0, 200)
+    if (!seen.has(path)) seen.set(path, { path, message: issue.message ?? 'is not valid' })
+  }
+  return [...seen.values()]
+}

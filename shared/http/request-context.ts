@@ -1,0 +1,89 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Elysia } from 'elysia'
+
+/** Who a request acts for, as its access token says. */
+export interface Principal<Role extends string = string> {
+  readonly userId: number
+  readonly role: Role
+}
+
+/** What is known of the request being served; one per request, in every hook and handler. */
+export interface RequestContext {
+  readonly request: Request
+  /** From `X-Correlation-Id` where that is well-formed, else a new UUID. At most 128 characters. */
+  readonly correlationId: string
+  /** The client's address; undefined where the runtime does not know it. */
+  readonly address: () => string | undefined
+  /** The route's pattern, `/api/users/:id`; undefined until it is known, and for an unknown path. */
+  route: string | undefined
+  principal: Principal | undefined
+}
+
+/** Told about every request once its response is ready to be sent. Must not throw. */
+export type RequestObserver = (context: RequestContext, status: number, durationMs: number) => void
+
+const storage = new AsyncLocalStorage<RequestContext>()
+
+/** The request being served by the caller; undefined outside of one. */
+export function currentRequest(): RequestContext | undefined {
+  return storage.getStore()
+}
+
+/** What Elysia wraps; its own types say only `Function`. */
+type Handle = (request: Request) => unknown
+
+const wellFormedId = /^[\w.:@-]{1,128}$/
+
+/** The trace id of the request's W3C `traceparent`, if it has a valid one. */
+export function traceIdOf({ request }: Pick<RequestContext, 'request'>): string | undefined {
+  const match = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}$/.exec(
+    request.headers.get('traceparent') ?? '',
+  )
+  return match?.[1] === '0'.repeat(32) ? undefined : match?.[1]
+}
+
+/**
+ * Gives each request a context and tells the observers how it ended. Mount it first.
+ *
+ * It wraps the whole of Elysia's handling, so that hooks, error answers and unknown paths are covered alike, and the
+ * status is the one that is sent.
+ */
+export function requestContext({
+  clientAddress = () => undefined,
+  observers = [],
+  closing = () => false,
+}: {
+  clientAddress?: (request: Request) => string | undefined
+  observers?: readonly RequestObserver[]
+  /** True once clients should not send their next request to this process. */
+  closing?: () => boolean
+} = {}) {
+  return new Elysia({ name: 'request-context' })
+    .wrap((handle) => (request: Request) => {
+      const startedAtMs = performance.now()
+      const received = request.headers.get('x-correlation-id')
+      const context: RequestContext = {
+        request,
+        correlationId: received !== null && wellFormedId.test(received) ? received : crypto.randomUUID(),
+        address: () => clientAddress(request),
+        route: undefined,
+        principal: undefined,
+      }
+      const finish = (response: Response): Response => {
+        response.headers.set('x-correlation-id', context.correlationId)
+        if (closing()) response.headers.set('connection', 'close')
+        const durationMs = performance.now() - startedAtMs
+        for (const observe of observers) observe(context, response.status, durationMs)
+        return response
+      }
+      const answer = storage.run(context, handle as Handle, request)
+      return answer instanceof Promise ? answer.then(finish) : finish(answer as Response)
+    })
+    .onParse({ as: 'global' }, ({ route }) => rememberRoute(route))
+    .onTransform({ as: 'global' }, ({ route }) => rememberRoute(route))
+}
+
+function rememberRoute(route: string): void {
+  const context = storage.getStore()
+  if (context) context.route = route
+}

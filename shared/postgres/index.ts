@@ -1,0 +1,2 @@
+export { connectDatabase, type DatabaseOptions } from './database.ts'
+export { asDatabaseFailure, violatedConstraint } from './failures.ts'

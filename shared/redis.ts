@@ -1,0 +1,99 @@
+import { Cluster, Redis } from 'ioredis'
+
+export type RedisClient = Redis | Cluster
+
+export interface RedisConnectionOptions {
+  /** Shown by `CLIENT LIST`. */
+  readonly name: string
+  /** Longest wait for a connection, and for an answer. */
+  readonly timeoutMs: number
+  /** Told of every lost or refused connection; ioredis goes on trying. */
+  readonly onError?: (error: Error) => void
+}
+
+interface RedisAddress {
+  readonly scheme: 'redis' | 'rediss' | 'redis+sentinel' | 'redis+cluster'
+  readonly hosts: readonly { readonly host: string; readonly port: number }[]
+  readonly path: readonly string[]
+  readonly username?: string
+  readonly password?: string
+}
+
+const maxReconnectDelayMs = 2000
+
+/**
+ * A Redis client by URL, not yet connected; whoever creates it closes it.
+ *
+ * `redis://user:password@host:6379/0`, `rediss://` with TLS, `redis+sentinel://host:26379,host:26379/master-name/0`,
+ * `redis+cluster://host:6379,host:6379`. Commands fail at once while there is no connection and are never sent twice:
+ * the caller decides what a lost answer means.
+ */
+export function createRedisClient(
+  url: string,
+  { name, timeoutMs, onError }: RedisConnectionOptions,
+): RedisClient {
+  const client = connect(parseRedisUrl(url), { name, timeoutMs })
+  // Without a listener ioredis writes to standard error by itself.
+  client.on('error', (error: Error) => onError?.(error))
+  return client
+}
+
+function connect(
+  { scheme, hosts, path, ...credentials }: RedisAddress,
+  { name, timeoutMs }: Pick<RedisConnectionOptions, 'name' | 'timeoutMs'>,
+): RedisClient {
+  const connection = {
+    ...credentials,
+    connectionName: name,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  }
+  const common = { lazyConnect: true, enableOfflineQueue: false }
+  if (scheme === 'redis+cluster') {
+    const options = { ...common, redisOptions: connection, clusterRetryStrategy: reconnectDelayMs }
+    return new Cluster([...hosts], options)
+  }
+  const options = { ...common, ...connection, retryStrategy: reconnectDelayMs }
+  if (scheme === 'redis+sentinel') {
+    const [master = 'mymaster', db = '0'] = path
+    return new Redis({ ...options, sentinels: [...hosts], name: master, db: Number(db) })
+  }
+  const { host = 'localhost', port = 6379 } = hosts[0] ?? {}
+  return new Redis({
+    ...options,
+    host,
+    port,
+    db: Number(path[0] ?? 0),
+    ...(scheme === 'rediss' && { tls: {} }),
+  })
+}
+
+function reconnectDelayMs(attempt: number): number {
+  return Math.min(50 * 2 ** Math.min(attempt, 10), maxReconnectDelayMs)
+}
+
+/** The `URL` class knows only one host: several are split here. */
+function parseRedisUrl(text: string): RedisAddress {
+  const match = /^(rediss?|redis\+sentinel|redis\+cluster):\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?/.exec(
+    text,
+  )
+  if (!match) throw new TypeError('not a Redis URL')
+  const [, scheme, userInfo = '', hostList = '', path = ''] = match
+  const [username = '', password = ''] = userInfo.split(':').map(decodeURIComponent)
+  const defaultPort = scheme === 'redis+sentinel' ? 26_379 : 6379
+  return {
+    scheme: scheme as RedisAddress['scheme'],
+    hosts: hostList.split(',').map((entry) => parseHost(entry, defaultPort)),
+    path: path.split('/').filter(Boolean),
+    ...(username && { username }),
+    ...(password && { password }),
+  }
+}
+
+/** `host:port`, `host`, `[::1]:port`. */
+function parseHost(entry: string, defaultPort: number): { host: string; port: number } {
+  const [, ipv6, name = '', port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(entry) ?? []
+  return { host: ipv6 ?? name, port: port === undefined ? defaultPort : Number(port) }
+}

@@ -1,0 +1,3 @@
+export { createPasswordHasher, type PasswordHasher } from './password-hash.ts'
+export { passwordBytes, weaknessOfPassword } from './password-policy.ts'
+export { createSecretToken, hashSecretToken, type SecretToken } from './secret-token.ts'

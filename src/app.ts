@@ -1,0 +1,79 @@
+import {
+  type Auth,
+  docs,
+  type HealthOptions,
+  healthRoutes,
+  jsonBody,
+  metricsRoutes,
+  problemErrors,
+  type RequestObserver,
+  requestContext,
+} from '@kiln/shared/http'
+import type { PasswordHasher } from '@kiln/shared/security'
+import { Elysia } from 'elysia'
+import type { Registry } from 'prom-client'
+import packageJson from '../package.json' with { type: 'json' }
+import { problems } from './errors.ts'
+import type { Database } from './infrastructure/database/connection.ts'
+import type { Role } from './infrastructure/database/schema.ts'
+import { auditRoutes } from './modules/audit/routes.ts'
+import { authRoutes } from './modules/auth/routes.ts'
+import { exampleRoutes } from './modules/example/routes.ts'
+import { userRoutes } from './modules/users/routes.ts'
+
+/** What every app of the process has: the frame around its routes. */
+export interface FrameDependencies {
+  readonly clientAddress: (request: Request) => string | undefined
+  readonly observers: readonly RequestObserver[]
+  /** Told of every answer of 500 and above. */
+  readonly report: (error: unknown, code: string) => void
+  /** True while the process is being stopped. */
+  readonly closing: () => boolean
+  readonly maxBodyBytes: number
+}
+
+export interface OperationsDependencies {
+  readonly health: HealthOptions
+  readonly registry: Registry
+}
+
+export interface AppDependencies extends FrameDependencies {
+  readonly db: Database
+  readonly auth: Auth<Role>
+  readonly passwords: PasswordHasher
+  readonly refreshTokenTtlSeconds: number
+  /** Left out where they have a port of their own. */
+  readonly operations?: OperationsDependencies
+}
+
+/** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
+export function createApp(dependencies: AppDependencies) {
+  const { operations } = dependencies
+  const app = createFrame(dependencies)
+    .use(
+      docs({ title: packageJson.name, version: packageJson.version, description: packageJson.description }),
+    )
+    .use(exampleRoutes(dependencies))
+    .use(authRoutes(dependencies))
+    .use(userRoutes(dependencies))
+    .use(auditRoutes(dependencies))
+  return operations ? app.use(operationsRoutes(operations)) : app
+}
+
+/** `/live`, `/ready`, `/health` and `/metrics` by themselves, for `SERVICE_OPERATIONS_PORT`. */
+export function createOperationsApp(
+  dependencies: FrameDependencies & { operations: OperationsDependencies },
+) {
+  return createFrame(dependencies).use(operationsRoutes(dependencies.operations))
+}
+
+function createFrame({ clientAddress, observers, closing, report, maxBodyBytes }: FrameDependencies) {
+  return new Elysia()
+    .use(requestContext({ clientAddress, observers, closing }))
+    .use(problemErrors({ problems, report }))
+    .use(jsonBody({ maxBytes: maxBodyBytes }))
+}
+
+function operationsRoutes({ health, registry }: OperationsDependencies) {
+  return new Elysia({ name: 'operations' }).use(healthRoutes(health)).use(metricsRoutes({ registry }))
+}

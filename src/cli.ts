@@ -1,0 +1,186 @@
+import { AppError } from '@kiln/shared/errors'
+import { ConfigurationError, type Environment } from '@kiln/shared/settings'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
+import { type CreateUserOptions, createUserWithPassword } from './commands/create-user.ts'
+import { findUnreadiness } from './commands/healthcheck.ts'
+import { type Config, describeConfig, loadConfig } from './config.ts'
+import {
+  connectServiceDatabase,
+  type Database,
+  databaseConfigKeys,
+} from './infrastructure/database/connection.ts'
+import { migrateDown, migrateUp, migrationStatus } from './infrastructure/database/migrations/index.ts'
+import { roles } from './infrastructure/database/schema.ts'
+import { runtimeName } from './runtime.ts'
+
+/** The parts that a process can take over. */
+export const processRoles = ['http'] as const
+export type ProcessRole = (typeof processRoles)[number]
+
+export interface ServeOptions {
+  readonly migrate: boolean
+  readonly roles: readonly ProcessRole[]
+}
+
+export interface CommandLineDependencies {
+  readonly env: Environment
+  /** Takes results; everything else goes to `stderr`. */
+  readonly stdout: (text: string) => void
+  readonly stderr: (text: string) => void
+  readonly readStdin: () => Promise<string>
+  /** Runs until the process is told to stop; gives the exit code. */
+  readonly serve: (config: Config, options: ServeOptions) => Promise<number>
+  /** The OpenAPI document of the service. */
+  readonly openApi: () => Promise<unknown>
+}
+
+/** `configuration` is `EX_CONFIG` of sysexits.h. */
+const exitCodes = { done: 0, failed: 1, usage: 2, configuration: 78 } as const
+
+/** A statement of a migration may take its time, where that of a request must not. */
+const migrationTimeoutMs = 600_000
+
+/**
+ * Runs one command, as it is typed after the program's name; none means `serve`.
+ *
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  dependencies: CommandLineDependencies,
+): Promise<number> {
+  const outcome = { exitCode: exitCodes.done as number }
+  try {
+    await createProgram(dependencies, outcome).parseAsync(args.length === 0 ? ['serve'] : [...args], {
+      from: 'user',
+    })
+    return outcome.exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    dependencies.stderr(`${explain(error)}\n`)
+    return error instanceof ConfigurationError ? exitCodes.configuration : exitCodes.failed
+  }
+}
+
+function createProgram(dependencies: CommandLineDependencies, outcome: { exitCode: number }): Command {
+  const { env, stdout, stderr, readStdin, serve, openApi } = dependencies
+  const print = (text: string) => stdout(`${text}\n`)
+  const printJson = (value: unknown) => print(JSON.stringify(value, null, 2))
+  const program = new Command(packageJson.name)
+    .description(packageJson.description)
+    .exitOverride()
+    .configureOutput({ writeOut: stdout, writeErr: stderr })
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration')
+
+  program
+    .command('serve')
+    .description('run the service until SIGTERM or SIGINT; what no command means')
+    .option('--migrate', 'apply missing migrations first', false)
+    .option('--roles <roles>', `parts to run, of ${processRoles.join(', ')}`, parseRoles, [...processRoles])
+    .action(async (options: ServeOptions) => {
+      outcome.exitCode = await serve(loadConfig(env), options)
+    })
+
+  const migrate = program.command('migrate').description('bring the database schema up to date')
+  migrate
+    .command('up')
+    .description('apply what is missing; safe from several processes at once')
+    .action(() => withDatabase(env, async (db) => printNames('applied', await migrateUp(db))))
+  migrate
+    .command('down')
+    .description('take the newest migration back')
+    .action(() => withDatabase(env, async (db) => printNames('reverted', await migrateDown(db))))
+  migrate
+    .command('status')
+    .description('list the migrations; exit code 1 while one is missing')
+    .option('--json', 'for programs')
+    .action(({ json }: { json?: boolean }) =>
+      withDatabase(env, async (db) => {
+        const status = await migrationStatus(db)
+        if (status.some(({ executedAt }) => executedAt === undefined)) outcome.exitCode = exitCodes.failed
+        if (json) printJson(status.map(({ name, executedAt = null }) => ({ name, applied_at: executedAt })))
+        else
+          for (const { name, executedAt } of status)
+            print(`${name}  ${executedAt?.toISOString() ?? 'missing'}`)
+      }),
+    )
+  const printNames = (verb: string, names: readonly string[]) =>
+    print(names.length === 0 ? 'nothing to do' : names.map((name) => `${verb} ${name}`).join('\n'))
+
+  program
+    .command('users')
+    .description('look after users')
+    .command('create')
+    .description('make a user who can log in; the way to the first admin')
+    .requiredOption('--email <email>', 'e-mail to log in with')
+    .addOption(new Option('--role <role>', 'what the user may do').choices(roles).default('applicant'))
+    .option('--first-name <name>', 'first name', 'Admin')
+    .option('--password-stdin', 'read the password from standard input; without it one is made and shown')
+    .option('--if-missing', 'do nothing when the e-mail is taken')
+    .option('--json', 'for programs')
+    .action(({ json, ...options }: CreateUserOptions & { json?: boolean }) =>
+      withDatabase(env, async (db) => {
+        const { user, password } = await createUserWithPassword(db, options, readStdin)
+        if (json) printJson({ user: user ?? null, ...(password && { password }) })
+        else if (user === undefined) print(`${options.email} exists already`)
+        else
+          print(
+            `created user ${user.id}, ${options.email}, ${user.role}${password ? `, password ${password}` : ''}`,
+          )
+      }),
+    )
+
+  program
+    .command('healthcheck')
+    .description('exit code 0 when the service on this machine is ready')
+    .action(async () => {
+      const problem = await findUnreadiness(loadConfig(env, ['host', 'port', 'operationsPort']))
+      if (problem === undefined) return
+      stderr(`${problem}\n`)
+      outcome.exitCode = exitCodes.failed
+    })
+  program
+    .command('openapi')
+    .description('print the OpenAPI document')
+    .action(async () => printJson(await openApi()))
+  program
+    .command('config')
+    .description('print the effective configuration, secrets masked')
+    .action(() => printJson(describeConfig(loadConfig(env))))
+  program
+    .command('version')
+    .description('print name, version and runtime')
+    .option('--json', 'for programs')
+    .action(({ json }: { json?: boolean }) => {
+      const { name, version } = packageJson
+      if (json) printJson({ name, version, runtime: runtimeName })
+      else print(`${name} ${version} (${runtimeName})`)
+    })
+  return program
+}
+
+async function withDatabase(env: Environment, work: (db: Database) => Promise<void>): Promise<void> {
+  const config = loadConfig(env, databaseConfigKeys)
+  const db = connectServiceDatabase({ ...config, databaseStatementTimeoutMs: migrationTimeoutMs })
+  try {
+    await work(db)
+  } finally {
+    await db.destroy()
+  }
+}
+
+function parseRoles(text: string): ProcessRole[] {
+  return text.split(',').map((name) => {
+    const role = processRoles.find((known) => known === name.trim())
+    if (role === undefined) throw new InvalidArgumentError(`There are the roles ${processRoles.join(', ')}.`)
+    return role
+  })
+}
+
+/** Coded errors speak for themselves; of others the message is shown, never the stack. */
+function explain(error: unknown): string {
+  if (error instanceof AppError) return `${error.message} (${error.code})`
+  return error instanceof Error ? error.message : 'failed'
+}

@@ -1,0 +1,42 @@
+import { currentRequest, type Principal, traceIdOf } from '@kiln/shared/http'
+import type { Kysely } from 'kysely'
+import type { ActorType, Role, Schema } from './database/schema.ts'
+
+/** Who does something: somebody with an access token, or one of the nameless. */
+export type Actor = Principal<Role> | Exclude<ActorType, 'user'>
+
+export interface AuditEntry {
+  readonly actor: Actor
+  /** What was done, past tense: `user.created`. */
+  readonly action: string
+  readonly entity: string
+  readonly entityId: number | string
+  /** What changed, as it was and as it is; never a secret. */
+  readonly before?: Record<string, unknown>
+  readonly after?: Record<string, unknown>
+}
+
+/**
+ * Adds a row to the audit trail, with the correlation id, trace id and address of the request being served.
+ *
+ * @param trx the transaction of the change itself: both are kept, or neither.
+ */
+export async function recordAudit(trx: Kysely<Schema>, entry: AuditEntry): Promise<void> {
+  const { actor, action, entity, entityId, before = null, after = null } = entry
+  const request = currentRequest()
+  await trx
+    .insertInto('audit_log')
+    .values({
+      actor_type: typeof actor === 'string' ? actor : 'user',
+      actor_id: typeof actor === 'string' ? null : actor.userId,
+      action,
+      entity,
+      entity_id: String(entityId),
+      before,
+      after,
+      correlation_id: request?.correlationId ?? null,
+      trace_id: (request && traceIdOf(request)) ?? null,
+      address: request?.address() ?? null,
+    })
+    .execute()
+}

@@ -1,0 +1,49 @@
+import type { Logger } from '@kiln/shared/observability'
+import { connectDatabase } from '@kiln/shared/postgres'
+import type { Kysely } from 'kysely'
+import type { Registry } from 'prom-client'
+import type { Config } from '../../config.ts'
+import type { Schema } from './schema.ts'
+
+export type Database = Kysely<Schema>
+
+export type DatabaseConfig = Pick<
+  Config,
+  | 'serviceName'
+  | 'databaseUrl'
+  | 'databasePoolMax'
+  | 'databaseConnectTimeoutMs'
+  | 'databaseStatementTimeoutMs'
+  | 'databasePreparedStatements'
+>
+
+/** What a command needs to reach the database. */
+export const databaseConfigKeys = [
+  'serviceName',
+  'databaseUrl',
+  'databasePoolMax',
+  'databaseConnectTimeoutMs',
+  'databaseStatementTimeoutMs',
+  'databasePreparedStatements',
+] as const satisfies readonly (keyof DatabaseConfig)[]
+
+/** The service's database; whoever connects it destroys it. Logs SQL at DEBUG, without its parameters. */
+export function connectServiceDatabase(
+  config: DatabaseConfig,
+  { logger, registry }: { logger?: Logger; registry?: Registry } = {},
+): Database {
+  return connectDatabase<Schema>({
+    url: config.databaseUrl,
+    applicationName: config.serviceName,
+    poolMax: config.databasePoolMax,
+    connectTimeoutMs: config.databaseConnectTimeoutMs,
+    statementTimeoutMs: config.databaseStatementTimeoutMs,
+    prepared: config.databasePreparedStatements,
+    onIdleError: (error) => logger?.warn({ err: error }, 'the database ended an idle connection'),
+    ...(registry && { registry }),
+    ...(logger?.isLevelEnabled('debug') && {
+      log: ({ query, queryDurationMillis }) =>
+        logger.debug({ sql: query.sql, duration_ms: Math.round(queryDurationMillis * 1000) / 1000 }, 'query'),
+    }),
+  })
+}
