@@ -15,9 +15,10 @@ export function isAlive(pid: number): boolean {
 }
 
 /** The processes that this one started, and theirs; Linux alone tells. */
-export function descendants(pid: number): number[] {
+export function descendants(pid: number, levels = Number.POSITIVE_INFINITY): number[] {
+  if (levels === 0) return []
   const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
-  return children.map(Number).flatMap((child) => [child, ...descendants(child)])
+  return children.map(Number).flatMap((child) => [child, ...descendants(child, levels - 1)])
 }
 
 function parentOf(pid: string): number | undefined {
