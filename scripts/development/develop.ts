@@ -48,10 +48,12 @@ export async function develop({ project, environment }: DevelopOptions): Promise
     await prepare({ project, env, admin, password })
     const service = startService(project, env)
     closing.push(service.stop)
+    const crashed = Promise.race([database.crashed, events.crashed, service.crashed])
 
-    await untilReady(settings.url)
+    const reason = await Promise.race([untilReady(settings.url), crashed])
+    if (reason) throw new Error(reason)
     say(banner({ ...settings, password, database: database.summary, events: events.summary }))
-    throw new Error(await Promise.race([database.crashed, events.crashed, service.crashed]))
+    throw new Error(await crashed)
   }
 
   try {

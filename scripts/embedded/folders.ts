@@ -65,8 +65,9 @@ async function isKeeper(pid: number): Promise<boolean> {
   if (pid === process.pid) return false
   try {
     process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  } catch {
+    // Gone, or another user's: the folder is ours, and so would its keeper be.
+    return false
   }
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => 'keeper.ts')
   return command.includes('keeper.ts')
