@@ -132,10 +132,12 @@ describe('an embedded PostgreSQL', () => {
 
   test('starts although postmaster.pid and keeper.pid name other living processes', async () => {
     const folder = newFolder()
-    await (await startPostgres({ folder })).stop()
-    const stale = `${process.pid}\n${join(folder, 'data')}\n1\n5432\n\n127.0.0.1\n`
-    writeFileSync(join(folder, 'data/postmaster.pid'), stale)
-    writeFileSync(join(folder, 'keeper.pid'), String(process.ppid))
+    const [other] = await Promise.all([postgres(), startPostgres({ folder }).then((server) => server.stop())])
+    writeFileSync(
+      join(folder, 'data/postmaster.pid'),
+      `${other.pid}\n${join(folder, 'data')}\n1\n5432\n\n127.0.0.1\n`,
+    )
+    writeFileSync(join(folder, 'keeper.pid'), String(process.pid))
 
     const { url } = await postgres({ folder })
 
