@@ -23,7 +23,7 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
   // write, keep the garbage collector busy for a quarter of all the time a request takes.
   const spare: Buffer[] = []
   const full: Buffer[] = []
-  let block = Buffer.allocUnsafe(blockBytes)
+  let block: Buffer = Buffer.allocUnsafe(blockBytes)
   let used = 0
   let writing: { rest: Buffer; block: Buffer } | undefined
   let dropped = 0
