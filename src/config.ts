@@ -107,7 +107,7 @@ export const ConfigSchema = Type.Object({
   drainDelayMs: Type.Integer({
     minimum: 0,
     maximum: 60_000,
-    default: 0,
+    default: 1_000,
     description:
       'how long requests are still served after SIGTERM, while load balancers notice, milliseconds',
     expected: 'must be an integer from 0 to 60000',

@@ -35,6 +35,7 @@ export async function develop({ project, environment }: DevelopOptions): Promise
     closing.push(database.close, events.close)
 
     const env = {
+      SERVICE_DRAIN_DELAY_MS: '0',
       ...settings.env,
       ...database.env,
       ...events.env,

@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sourceFiles } from './source-files.ts'
+
+/** What a created service may have at most: a template is read before it is used. */
+export const sizeLimits = { srcFiles: 45, srcLines: 2500, allFiles: 150, fileLines: 250 } as const
+
+export interface Size {
+  readonly srcFiles: number
+  readonly srcLines: number
+  /** Every file but the lock file and assets. */
+  readonly allFiles: number
+  /** The longest file of `src` and `shared`. */
+  readonly fileLines: number
+  readonly longestFile: string
+}
+
+/** Counts what a created service gets: `template/` and what belongs to it stay behind. */
+export function measureSize(root: string): Size {
+  const lengths = sourceFiles(root, ['src', 'shared']).map((file) => ({
+    file,
+    lines: lineCount(join(root, file)),
+  }))
+  const src = lengths.filter(({ file }) => file.startsWith('src/'))
+  const longest = lengths.reduce((most, next) => (next.lines > most.lines ? next : most))
+  return {
+    srcFiles: src.length,
+    srcLines: src.reduce((sum, { lines }) => sum + lines, 0),
+    allFiles: trackedFiles(root).filter((file) => !/^template\/|^bun\.lock$|\.(png|svg|ico|css)$/.test(file))
+      .length,
+    fileLines: longest.lines,
+    longestFile: longest.file,
+  }
+}
+
+/** The limits that a tree exceeds. */
+export function findSizeProblems(size: Size): string[] {
+  const keys = Object.keys(sizeLimits) as (keyof typeof sizeLimits)[]
+  return keys
+    .filter((key) => size[key] > sizeLimits[key])
+    .map((key) => `${key} is ${size[key]}, at most ${sizeLimits[key]}`)
+}
+
+function trackedFiles(root: string): string[] {
+  const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+  })
+  return stdout.toString().split('\n').filter(Boolean)
+}
+
+function lineCount(file: string): number {
+  return readFileSync(file, 'utf8').split('\n').length - 1
+}

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import packageJson from '../../package.json' with { type: 'json' }
+import { createTestDatabase } from '../support/database.ts'
+import { runProgram } from '../support/process.ts'
+import { testEnvironment, testSecret } from '../support/service.ts'
+
+describe('the command line, from an empty folder', () => {
+  let cwd: string
+  let database: Awaited<ReturnType<typeof createTestDatabase>>
+  let env: Record<string, string>
+
+  beforeAll(async () => {
+    cwd = mkdtempSync(join(tmpdir(), 'command-line-'))
+    database = await createTestDatabase()
+    env = testEnvironment({ SERVICE_DATABASE_URL: database.url })
+  })
+  afterAll(async () => {
+    expect(readdirSync(cwd)).toEqual([])
+    rmSync(cwd, { recursive: true })
+    await database.drop()
+  })
+  const run = (args: string[], options: { env?: Record<string, string>; input?: string } = {}) =>
+    runProgram(args, { cwd, env, ...options })
+
+  test('migrations go up, are listed, and go down one at a time', async () => {
+    const before = await run(['migrate', 'status'])
+    const up = await run(['migrate', 'up'])
+    const again = await run(['migrate', 'up'])
+    const down = await run(['migrate', 'down'])
+    const status = await run(['migrate', 'status', '--json'])
+    await run(['migrate', 'up'])
+
+    expect(before).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('0001-users  missing') })
+    expect(up).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('applied 0001-users') })
+    expect(again).toMatchObject({ exitCode: 0, stdout: 'nothing to do\n' })
+    expect(down).toMatchObject({ exitCode: 0, stdout: 'reverted 0003-logins\n' })
+    expect(status.exitCode).toBe(1)
+    expect(JSON.parse(status.stdout).at(-1)).toEqual({ name: '0003-logins', applied_at: null })
+  })
+
+  test('the first admin is made with a password from standard input', async () => {
+    const args = ['users', 'create', '--email', 'root@example.com', '--role', 'admin', '--password-stdin']
+
+    const created = await run(args, { input: 'correct horse battery\n' })
+    const again = await run(args, { input: 'correct horse battery\n' })
+    const ifMissing = await run([...args, '--if-missing'], { input: 'correct horse battery\n' })
+
+    expect(created).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(created.stdout).toMatch(/^created user \d+, root@example.com, admin\n$/)
+    expect(again).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'Another user has this e-mail (EMAIL_TAKEN)\n',
+    })
+    expect(ifMissing).toMatchObject({ exitCode: 0, stdout: 'root@example.com exists already\n' })
+  })
+
+  test('without a password one is made and shown', async () => {
+    const created = await run(['users', 'create', '--email', 'made@example.com', '--json'])
+
+    const { user, password } = JSON.parse(created.stdout)
+    expect(user).toMatchObject({ email: 'made@example.com', role: 'applicant' })
+    expect(password).toMatch(/^[\w-]{43}$/)
+  })
+
+  test.each([
+    [
+      'a weak password',
+      ['--email', 'weak@example.com', '--password-stdin'],
+      'password1234',
+      'PASSWORD_TOO_WEAK',
+    ],
+    [
+      'an e-mail that is none',
+      ['--email', 'nobody', '--password-stdin'],
+      'correct horse battery',
+      'FIELD_INVALID',
+    ],
+  ])('%s is refused', async (_, args, input, code) => {
+    const outcome = await run(['users', 'create', ...args], { input })
+
+    expect(outcome.exitCode).toBe(1)
+    expect(outcome.stderr).toContain(code)
+    expect(outcome.stderr).not.toContain(input)
+  })
+
+  test.each([
+    ['an unknown command', ['nonsense']],
+    ['an unknown option', ['serve', '--nonsense']],
+    ['an unknown role of the process', ['serve', '--roles', 'nonsense']],
+    ['an unknown role of a user', ['users', 'create', '--email', 'a@b.cd', '--role', 'king']],
+    ['a missing option', ['users', 'create']],
+  ])('%s is wrong usage: exit code 2', async (_, args) => {
+    const outcome = await run(args)
+
+    expect(outcome).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringContaining('error: ') })
+  })
+
+  test('help is a result, on standard output', async () => {
+    const help = await run(['--help'])
+
+    expect(help).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringContaining('migrate') })
+  })
+
+  test('a wrong configuration is told at once, by name, without values: exit code 78', async () => {
+    const wrong = {
+      SERVICE_PORT: 'planted-value',
+      SERVICE_JWT_SECRET_KEY: 'planted-secret',
+      SERVICE_LOG_LEVEL: 'LOUD',
+    }
+
+    const outcome = await run([], { env: wrong })
+
+    expect(outcome).toMatchObject({ exitCode: 78, stdout: '' })
+    for (const name of [...Object.keys(wrong), 'SERVICE_DATABASE_URL', 'SERVICE_REDIS_URL']) {
+      expect(outcome.stderr).toContain(name)
+    }
+    expect(outcome.stderr).not.toContain('planted')
+  })
+
+  test('a command asks only for the settings that it uses', async () => {
+    const migrate = await run(['migrate', 'up'], { env: { SERVICE_DATABASE_URL: database.url } })
+    const version = await run(['version', '--json'], { env: {} })
+    const openApi = await run(['openapi'], { env: {} })
+
+    expect(migrate.exitCode).toBe(0)
+    expect(JSON.parse(version.stdout)).toMatchObject({ name: packageJson.name, version: packageJson.version })
+    expect(JSON.parse(openApi.stdout)).toMatchObject({ openapi: '3.1.0', info: { title: packageJson.name } })
+  })
+
+  test('the configuration is printed with its secrets masked', async () => {
+    const redis = { SERVICE_REDIS_URL: 'redis://someone:planted@redis:6379/0' }
+
+    const outcome = await run(['config'], { env: { ...env, ...redis } })
+
+    const shown = JSON.parse(outcome.stdout)
+    expect(shown).toMatchObject({ SERVICE_PORT: 8000, SERVICE_JWT_SECRET_KEY: '***' })
+    expect(shown.SERVICE_REDIS_URL).toBe('redis://someone:***@redis:6379/0')
+    expect(outcome.stdout).not.toContain(testSecret)
+    expect(outcome.stdout).not.toContain('planted')
+  })
+
+  test('a .env and a bunfig.toml in the working directory are not read', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'planted-'))
+    writeFileSync(join(folder, '.env'), 'SERVICE_PORT=1\n')
+    writeFileSync(join(folder, 'bunfig.toml'), 'preload = ["./planted.ts"]\n')
+    writeFileSync(join(folder, 'planted.ts'), "process.stdout.write('planted')\n")
+
+    const outcome = await runProgram(['config'], { cwd: folder, env })
+    rmSync(folder, { recursive: true })
+
+    // Source code run by Bun itself reads both: only the compiled program is held to this.
+    if (process.env.TEST_BINARY) expect(JSON.parse(outcome.stdout).SERVICE_PORT).toBe(8000)
+    else expect(outcome.exitCode).toBeOneOf([0, 1])
+  })
+})

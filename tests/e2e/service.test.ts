@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { eventually } from '@kiln/shared/testing'
+import { createTestDatabase } from '../support/database.ts'
+import { type RunningService, runProgram, spawnProgram, startService } from '../support/process.ts'
+import { testEnvironment } from '../support/service.ts'
+
+setDefaultTimeout(30_000)
+
+interface Tokens {
+  readonly access_token: string
+}
+
+describe('the running service', () => {
+  const password = 'correct horse battery'
+  let service: RunningService
+  let token: string
+
+  beforeAll(async () => {
+    service = await startService()
+    const args = ['users', 'create', '--email', 'admin@example.com', '--role', 'admin', '--password-stdin']
+    await service.command(args, { input: password })
+    const login = await post('/api/auth/login', { email: 'admin@example.com', password })
+    token = ((await login.json()) as Tokens).access_token
+  })
+  afterAll(() => service.close())
+
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(`${service.url}${path}`, { headers: { authorization: `Bearer ${token}`, ...headers } })
+  const post = (path: string, body: unknown) =>
+    fetch(`${service.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: JSON.stringify(body),
+    })
+
+  test('a user is created, read, and found in the audit trail', async () => {
+    const created = await post('/api/users', { first_name: 'Ann', role: 'executor' })
+    const user = (await created.json()) as { id: number }
+    const read = await get(`/api/users/${user.id}`)
+    const audit = await get(`/api/audit?entity=user&entity_id=${user.id}`)
+
+    expect(created.status).toBe(201)
+    expect(created.headers.get('location')).toBe(`/api/users/${user.id}`)
+    expect(await read.json()).toEqual(user)
+    expect(await audit.json()).toMatchObject({
+      items: [{ action: 'user.created', actor_type: 'user', address: '127.0.0.1' }],
+    })
+  })
+
+  test('it is ready, alive, healthy and measured', async () => {
+    const [ready, live, health, metrics] = await Promise.all(
+      ['/ready', '/live', '/health', '/metrics'].map((path) => get(path)),
+    )
+
+    expect([ready?.status, live?.status, health?.status, metrics?.status]).toEqual([200, 200, 200, 200])
+    expect(await health?.json()).toMatchObject({ status: 'up', database: { status: 'up' } })
+    expect(await metrics?.text()).toContain('http_server_request_duration_seconds_bucket')
+  })
+
+  test('a request leaves one log line with its correlation id, route, status, duration and user', async () => {
+    const correlationId = crypto.randomUUID()
+
+    await get('/protected', { 'x-correlation-id': correlationId })
+
+    const lines = await eventually(() => {
+      const found = service.output.stdout.split('\n').filter((line) => line.includes(correlationId))
+      if (found.length === 0) throw new Error('not yet written')
+      return found
+    })
+    expect(lines).toHaveLength(1)
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      level: 'info',
+      msg: 'request',
+      correlation_id: correlationId,
+      method: 'GET',
+      route: '/protected',
+      status: 200,
+      duration_ms: expect.any(Number),
+      user_id: 1,
+    })
+  })
+
+  test('the health check finds it', async () => {
+    const outcome = await service.command(['healthcheck'])
+
+    expect(outcome).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
+  test('a second service on the same port says that it is taken', async () => {
+    const second = await service.command(['serve'])
+
+    expect(second.exitCode).toBe(1)
+    expect(second.stdout).toContain('EADDRINUSE')
+  })
+})
+
+describe('starting', () => {
+  test('without a database it ends with exit code 1 and the reason', async () => {
+    const outcome = await runProgram(['serve'], {
+      env: testEnvironment({ SERVICE_REDIS_URL: 'memory://', SERVICE_SINGLE_REPLICA: 'true' }),
+    })
+
+    expect(outcome.exitCode).toBe(1)
+    expect(outcome.stdout).toContain('DATABASE_UNAVAILABLE')
+  })
+
+  test('operations can have a port of their own', async () => {
+    const service = await startService({ SERVICE_OPERATIONS_PORT: String(await freePort()) })
+    const operations = `http://127.0.0.1:${service.env.SERVICE_OPERATIONS_PORT}`
+
+    const [there, notHere, healthcheck] = await Promise.all([
+      fetch(`${operations}/metrics`),
+      fetch(`${service.url}/metrics`),
+      service.command(['healthcheck']),
+    ])
+    await service.close()
+
+    expect([there.status, notHere.status, healthcheck.exitCode]).toEqual([200, 404, 0])
+  })
+})
+
+describe('stopping', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s is answered with exit code 0 within a second',
+    async (signal) => {
+      const service = await startService()
+      const sentAt = performance.now()
+
+      service.signal(signal)
+      const outcome = await service.ended
+
+      expect(outcome.exitCode).toBe(0)
+      expect(performance.now() - sentAt).toBeLessThan(1500)
+      expect(outcome.stdout).toContain('"msg":"stopped"')
+      await service.close()
+    },
+  )
+
+  test('a running request is answered, new connections are not taken, the connection is closed', async () => {
+    const service = await startService({ SERVICE_DRAIN_DELAY_MS: '300' })
+    await service.command(
+      ['users', 'create', '--email', 'admin@example.com', '--role', 'admin', '--password-stdin'],
+      {
+        input: 'correct horse battery',
+      },
+    )
+    const login = fetch(`${service.url}/api/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email: 'admin@example.com', password: 'correct horse battery' }),
+    })
+
+    service.signal('SIGTERM')
+    const draining = await eventually(async () => {
+      const ready = await fetch(`${service.url}/ready`)
+      if (ready.status !== 503) throw new Error('not yet draining')
+      return ready
+    })
+    const outcome = await service.ended
+
+    expect(await draining.json()).toEqual({ status: 'draining' })
+    expect(draining.headers.get('connection')).toBe('close')
+    expect((await login).status).toBe(200)
+    expect(outcome.exitCode).toBe(0)
+    await expect(fetch(`${service.url}/live`)).rejects.toThrow()
+    await service.close()
+  })
+
+  test('what is still open at the deadline is named, and the exit code is 1', async () => {
+    const service = await startService({ SERVICE_SHUTDOWN_TIMEOUT_MS: '1' })
+    const logins = Array.from({ length: 8 }, () =>
+      fetch(`${service.url}/api/auth/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ email: 'nobody@example.com', password: 'correct horse battery' }),
+      }).catch(() => undefined),
+    )
+    await eventually(async () => {
+      const metrics = await (await fetch(`${service.url}/metrics`)).text()
+      if (!metrics.includes('/metrics')) throw new Error('the logins are not yet being served')
+    })
+
+    service.signal('SIGTERM')
+    const outcome = await service.ended
+    await Promise.all(logins)
+
+    expect(outcome.exitCode).toBe(1)
+    expect(outcome.stdout).toMatch(/"part":"requests".*"msg":"still open"/)
+    await service.close()
+  })
+
+  test('a second signal ends it at once', async () => {
+    const service = await startService({ SERVICE_DRAIN_DELAY_MS: '60000' })
+
+    service.signal('SIGTERM')
+    await eventually(async () => {
+      if ((await fetch(`${service.url}/ready`)).status !== 503) throw new Error('not yet draining')
+    })
+    service.signal('SIGTERM')
+    const outcome = await service.ended
+
+    expect(outcome.exitCode).toBe(1)
+    await service.close()
+  })
+})
+
+describe('three replicas on one empty database', () => {
+  test('all migrate and serve; each migration is applied once', async () => {
+    const database = await createTestDatabase()
+    const env = testEnvironment({
+      SERVICE_DATABASE_URL: database.url,
+      SERVICE_REDIS_URL: 'memory://',
+      SERVICE_SINGLE_REPLICA: 'true',
+      SERVICE_PORT: '0',
+    })
+
+    const replicas = [0, 1, 2].map(() => spawnProgram(['serve', '--migrate'], { env }))
+    await eventually(() => {
+      if (!replicas.every(({ output }) => output.stdout.includes('"msg":"ready"')))
+        throw new Error('not all ready')
+    })
+    for (const { child } of replicas) child.kill('SIGTERM')
+    const outcomes = await Promise.all(replicas.map(({ ended }) => ended))
+    await database.drop()
+
+    expect(outcomes.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0])
+    const applied = outcomes.flatMap(({ stdout }) =>
+      stdout.split('\n').filter((line) => line.includes('"msg":"migrated"')),
+    )
+    expect(applied).toHaveLength(3)
+  })
+})
+
+async function freePort(): Promise<number> {
+  const server = Bun.serve({ port: 0, fetch: () => new Response() })
+  const { port } = server
+  await server.stop(true)
+  return port ?? 0
+}

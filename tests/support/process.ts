@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { eventually } from '@kiln/shared/testing'
+import { createTestDatabase } from './database.ts'
+import { redisUrl } from './redis.ts'
+import { testEnvironment } from './service.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+
+/** The program under test: the source on Bun, or the binary that `TEST_BINARY` names. */
+const program = process.env.TEST_BINARY
+  ? [resolve(root, process.env.TEST_BINARY)]
+  : [process.execPath, resolve(root, 'src/main.ts')]
+
+export interface Outcome {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+  readonly cwd?: string
+}
+
+/** Starts the program with nothing of our own environment but what it is given. */
+export function spawnProgram(args: readonly string[], { env = {}, cwd = root }: RunOptions = {}) {
+  const [file = '', ...rest] = [...program, ...args]
+  const child = spawn(file, rest, { cwd, env: { PATH: process.env.PATH ?? '', ...env } })
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+    })
+  }
+  child.stdin.on('error', () => {})
+  const ended = once(child, 'close').then(([code]): Outcome => ({ exitCode: code ?? -1, ...output }))
+  return { child, output, ended }
+}
+
+/** Runs one command to its end. */
+export async function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const { child, ended } = spawnProgram(args, options)
+  child.stdin.end(options.input ?? '')
+  return await ended
+}
+
+export interface RunningService {
+  readonly port: number
+  readonly url: string
+  readonly pid: number
+  readonly env: Readonly<Record<string, string>>
+  /** What it has written so far. */
+  readonly output: { readonly stdout: string; readonly stderr: string }
+  readonly ended: Promise<Outcome>
+  readonly signal: (signal: NodeJS.Signals) => void
+  /** Another command of the same program, in the same environment. */
+  readonly command: (args: readonly string[], options?: Pick<RunOptions, 'input'>) => Promise<Outcome>
+  /** Ends the process and drops the database. */
+  readonly close: () => Promise<void>
+}
+
+/** The whole service as a process of its own, migrated and ready, on a free port and a database of its own. */
+export async function startService(overrides: Record<string, string> = {}): Promise<RunningService> {
+  const database = await createTestDatabase()
+  const env = testEnvironment({
+    SERVICE_DATABASE_URL: database.url,
+    SERVICE_HOST: '127.0.0.1',
+    SERVICE_PORT: '0',
+    ...(redisUrl
+      ? { SERVICE_REDIS_URL: redisUrl }
+      : { SERVICE_REDIS_URL: 'memory://', SERVICE_SINGLE_REPLICA: 'true' }),
+    ...overrides,
+  })
+  const { child, output, ended } = spawnProgram(['serve', '--migrate'], { env })
+  const port = await eventually(() => {
+    const ready = /"port":(\d+).*"msg":"ready"/.exec(output.stdout)
+    if (ready === null) throw new Error(`the service is not ready:\n${output.stdout}${output.stderr}`)
+    return Number(ready[1])
+  })
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
+    env: { ...env, SERVICE_PORT: String(port) },
+    output,
+    ended,
+    signal: (signal) => child.kill(signal),
+    command: (args, options = {}) =>
+      runProgram(args, { env: { ...env, SERVICE_PORT: String(port) }, ...options }),
+    async close() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+      await ended
+      await database.drop()
+    },
+  }
+}
