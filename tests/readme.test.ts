@@ -20,7 +20,10 @@ describe('the configuration in README and .env.example', () => {
     const expected = settings.map(({ name, property }) => {
       const isRequired = property.default === undefined && !TypeGuard.IsOptional(property)
       const fallback = property.default === undefined ? '' : `\`${property.default}\``
-      return `| \`${name}\` | ${property.description} | ${isRequired ? 'required' : fallback} |`
+      return ['', `\`${name}\``, property.description, isRequired ? 'required' : fallback, '']
+        .join(' | ')
+        .trim()
+        .replace('|  |', '| |')
     })
     expect(rows).toEqual(expected)
   })
