@@ -8,10 +8,11 @@ import { testEnvironment } from './service.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** The program under test: the source on Bun, or the binary that `TEST_BINARY` names. */
-const program = process.env.TEST_BINARY
-  ? [resolve(root, process.env.TEST_BINARY)]
-  : [process.execPath, resolve(root, 'src/main.ts')]
+/** The program under test, words separated by blanks: the compiled one, or another runtime; default the source on Bun. */
+const program = process.env.TEST_PROGRAM?.split(' ') ?? [process.execPath, resolve(root, 'src/main.ts')]
+
+/** A compiled program is one word. */
+export const isCompiled = program.length === 1
 
 export interface Outcome {
   readonly exitCode: number
