@@ -41,7 +41,8 @@ export async function changePassword(
   const hash = await passwords.hash(new_password)
   await db.transaction().execute(async (trx) => {
     const current = await lockUser(trx, by.userId)
-    if (current?.password_hash !== user?.password_hash || current?.deactivated_at !== null) throw wrongPassword()
+    if (current?.password_hash !== user?.password_hash || current?.deactivated_at !== null)
+      throw wrongPassword()
     await replacePassword(trx, { actor: by, userId: by.userId, hash })
   })
 }

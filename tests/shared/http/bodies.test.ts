@@ -130,8 +130,8 @@ describe('a body of the wrong shape is refused with the place', () => {
       '/email',
     ],
     ['a phone with letters', { first_name: 'Ada', phone: marker }, '/phone'],
-    ['a list', [marker], ''],
-    ['a text', JSON.stringify(marker), ''],
+    ['a list', [marker], '/first_name'],
+    ['a text', JSON.stringify(marker), '/first_name'],
     ['null', 'null', ''],
   ])('%s', async (_, body, path) => {
     const answer = await post(body)
@@ -151,8 +151,12 @@ describe('a body of the wrong shape is refused with the place', () => {
     ['-1e400', '{"first_name":"Ada","telegram_id":-1e400}', '/telegram_id'],
     ['2^53', '{"first_name":"Ada","telegram_id":9007199254740992}', '/telegram_id'],
     ['a number of 400 digits', `{"first_name":"Ada","telegram_id":${'9'.repeat(400)}}`, '/telegram_id'],
-    ['lists within lists', `{"first_name":"Ada","phone":${nested(100)}}`, `/phone${'/0'.repeat(32)}`],
-    ['a thousand lists within lists', nested(1500), '/0'.repeat(33)],
+    ['lists within lists', `{"first_name":"Ada","phone":${nested(1500)}}`, '/phone'],
+    [
+      'lists within lists in an unknown field',
+      `{"first_name":"Ada","x":${nested(40)}}`,
+      `/x${'/0'.repeat(32)}`,
+    ],
   ])('%s', async (_, body, path) => {
     const answer = await post(body)
 
@@ -171,12 +175,39 @@ describe('a body of the wrong shape is refused with the place', () => {
 
   test('of too many mistakes the first twenty are named', async () => {
     const answer = await post(
-      Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`x${index}`, marker])),
+      Object.fromEntries(
+        Array.from({ length: 60 }, (_, index) => [index ? `x${index}` : 'first_name', marker]),
+      ),
     )
 
     expect(answer.body.errors).toHaveLength(20)
   })
 })
+
+test.each([['['.repeat(4000)], [`${'['.repeat(2000)}${']'.repeat(2000)}`], ['{"a":'.repeat(800)]])(
+  'nesting without end has an answer: %.12s',
+  async (body) => {
+    const { status } = await post(body)
+
+    expect([400, 422]).toContain(status)
+  },
+)
+
+test.each([['[]'], ['["zq7marker"]'], ['"zq7marker"'], ['null'], ['7'], ['{}']])(
+  'a change must be an object that changes something, not %s',
+  async (body) => {
+    const { user } = await service.signIn('applicant')
+
+    const answer = await service.call('PATCH', `/api/users/${user.id}`, {
+      token,
+      body,
+      headers: { 'content-type': 'application/json' },
+    })
+
+    expect(answer.status).toBe(422)
+    expect(JSON.stringify(answer.body)).not.toContain(marker)
+  },
+)
 
 test('nothing that was refused reached the database or the error report', async () => {
   const rows = await service.db.selectFrom('users').selectAll().execute()

@@ -102,7 +102,8 @@ describe('every error is a problem', () => {
     ['/api/users?limit=101', '/limit'],
     [`/api/users?limit=${marker}`, '/limit'],
     [`/api/users?role=${marker}`, '/role'],
-    ['/api/users?role=admin&role=admin', '/role'],
+    ['/api/users?limit=', '/limit'],
+    ['/api/users?limit=0x10', '/limit'],
     [`/api/users?cursor=${marker}`, '/cursor'],
     ['/api/users?cursor=%00', '/cursor'],
     [`/api/users?cursor=${btoa('1.2').replaceAll('=', '')}`, '/cursor'],
@@ -111,13 +112,14 @@ describe('every error is a problem', () => {
     [`/api/audit?entity=${marker.repeat(10)}`, '/entity'],
     ['/api/audit?actor_id=1e30', '/actor_id'],
     [`/api/audit?from=${marker}`, '/from'],
-    ['/api/audit?from=2024-02-30T00:00:00Z', '/from'],
+    ['/api/audit?from=2024-01-01T10:00:00', '/from'],
     ['/api/audit?to=2024-12-31T23:59:60Z', '/to'],
   ])('of the query %s', async (path, field) => {
     const answer = await service.call(path.startsWith('/') ? 'GET' : '', path, { token })
 
     expect(answer.status).toBe(422)
     expect(answer.body).toMatchObject({ code: 'VALIDATION_FAILED', errors: [{ path: field }] })
+    expect(JSON.stringify(answer.body)).not.toContain('kind')
     expect(JSON.stringify(answer.body)).not.toContain(marker)
   })
 
