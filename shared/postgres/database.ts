@@ -43,6 +43,8 @@ export function connectDatabase<Schema>(options: DatabaseOptions): Kysely<Schema
   })
   // Without a listener a connection that the server ends takes the whole process with it.
   pool.on('error', (error) => options.onIdleError?.(error))
+  // The pool listens to idle connections alone; on one that is lent, the statement that runs fails.
+  pool.on('connect', (client) => client.on('error', () => {}))
   if (registry) poolMetrics(pool, registry)
   return new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: preparedPool(pool, { prepared }) }),

@@ -16,7 +16,7 @@ export function asDatabaseFailure(error: unknown): unknown {
     if (error.code === '57014') return timeout(error)
     return unavailable.test(error.code ?? '') ? away(error) : error
   }
-  if (!(error instanceof Error)) return error
+  if (!(error instanceof Error) || isOurOwn(error)) return error
   return isUnanswered(error) ? timeout(error) : away(error)
 }
 
@@ -25,6 +25,17 @@ export function isUnanswered(error: unknown): boolean {
   return (
     error instanceof Error && !(error instanceof pg.DatabaseError) && error.message === 'Query read timeout'
   )
+}
+
+/** Such as a bigint that does not fit: pg wraps none of what its type parsers and our code throw. */
+function isOurOwn(error: Error): boolean {
+  return error instanceof AppError || error instanceof RangeError || error instanceof TypeError
+}
+
+/** True where the connection has ended, or is about to: what it is given next would fail as well. */
+export function isConnectionLost(error: unknown): boolean {
+  const failure = asDatabaseFailure(error)
+  return failure !== error && (failure as AppError).code === 'DATABASE_UNAVAILABLE'
 }
 
 /** True where a migration changed the columns under a prepared statement. */

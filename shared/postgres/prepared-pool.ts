@@ -1,6 +1,6 @@
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
-import { asDatabaseFailure, isPlanChanged, isUnanswered } from './failures.ts'
+import { asDatabaseFailure, isConnectionLost, isPlanChanged, isUnanswered } from './failures.ts'
 
 /** What differs from statement to statement needs no plan of its own for ever. */
 const maxStatements = 500
@@ -65,7 +65,7 @@ class PreparedClient implements PostgresPoolClient {
       const name = this.#nameOf(sql)
       return await this.#run<Row>(name === undefined ? { text: sql, values } : { name, text: sql, values })
     } catch (error) {
-      this.#broken ||= isPlanChanged(error) || isUnanswered(error)
+      this.#broken ||= isPlanChanged(error) || isUnanswered(error) || isConnectionLost(error)
       if (!isPlanChanged(error) || this.#inTransaction) throw asDatabaseFailure(error)
       return await this.#run<Row>({ text: sql, values })
     }

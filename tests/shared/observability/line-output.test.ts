@@ -1,0 +1,131 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { lineOutput } from '../../../shared/observability/line-output.ts'
+import { until } from '../../scripts/processes.ts'
+
+const started: ChildProcessWithoutNullStreams[] = []
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL')
+})
+
+const fixture = Bun.fileURLToPath(new URL('line-output.fixture.ts', import.meta.url))
+const count = 20_000
+const expected = Array.from({ length: count }, (_, number) => `line ${number} ${'x'.repeat(number % 200)}é`)
+
+function writer(...args: string[]) {
+  const child = spawn(process.execPath, [fixture, String(count), ...args])
+  started.push(child)
+  let text = ''
+  const ended = once(child, 'close')
+  return {
+    child,
+    ended,
+    /** From here on the reader reads. */
+    read() {
+      child.stdout.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk
+      })
+    },
+    lines: () => text.split('\n').slice(0, -1),
+    text: () => text,
+  }
+}
+
+/** Of twenty thousand lines a failing test is to show one. */
+function firstDifference(lines: readonly string[], wanted: readonly string[]) {
+  const index = wanted.findIndex((line, at) => lines[at] !== line)
+  if (index < 0 && lines.length === wanted.length) return undefined
+  return { index, count: lines.length, found: lines.at(index), wanted: wanted.at(index) }
+}
+
+describe('lines to a pipe', () => {
+  test('all come, in order, although nobody reads while they are written', async () => {
+    const { child, ended, read, lines, text } = writer('go-on')
+    await once(child.stderr, 'data')
+
+    read()
+    await until('the lines', () => text().includes('after'))
+    child.stdin.end()
+    await ended
+
+    expect(firstDifference(lines().slice(0, count), expected)).toBeUndefined()
+    expect(lines().slice(count)).toEqual(
+      lines()
+        .slice(count)
+        .map((_, number) => `after ${number}`),
+    )
+  })
+
+  test('all come when the process ends right after the flush', async () => {
+    const { ended, read, lines } = writer('exit')
+
+    read()
+    await ended
+
+    expect(firstDifference(lines(), expected)).toBeUndefined()
+  })
+
+  test('all come when the reader begins only after the flush was asked for', async () => {
+    const { child, ended, read, lines } = writer('exit')
+    await once(child.stderr, 'data')
+
+    read()
+    await ended
+
+    expect(firstDifference(lines(), expected)).toBeUndefined()
+  })
+
+  test('beyond the bound are dropped whole, and a line says how many', async () => {
+    const { child, ended, read, lines, text } = writer('go-on', String(256 * 1024))
+    await once(child.stderr, 'data')
+
+    read()
+    await until('the count', () => text().includes('"dropped"'))
+    child.stdin.end()
+    await ended
+
+    const kept = lines().filter((line) => line.startsWith('line '))
+    const notices = lines().filter((line) => line.startsWith('{'))
+    expect(firstDifference(kept, expected.slice(0, kept.length))).toBeUndefined()
+    expect(kept.length).toBeLessThan(count)
+    const dropped = notices.map((line) => JSON.parse(line)).reduce((sum, notice) => sum + notice.dropped, 0)
+    const after = lines().filter((line) => line.startsWith('after '))
+    const afterExpected = Number(after.at(-1)?.split(' ')[1]) + 1
+    expect(dropped).toBe(count - kept.length + afterExpected - after.length)
+  })
+
+  test('are nobody’s trouble when the reader has gone', async () => {
+    const { child, ended } = writer('go-on')
+    await once(child.stderr, 'data')
+
+    child.stdout.destroy()
+    child.stdin.end()
+    const [code] = await ended
+
+    expect(code).toBe(0)
+  })
+})
+
+describe('lines to a file', () => {
+  test('come in order whatever their length, the short ones after the delay', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'line-output-'))
+    const file = join(folder, 'log')
+    const fd = openSync(file, 'w')
+    const lines = [1, 70_000, 2, 21_846, 21_845, 200_000, 3].map((length) => `${'é'.repeat(length)}\n`)
+    const output = lineOutput({ fd, delayMs: 1 })
+
+    for (const line of lines) output.write(line)
+    await until('the file', () => readFileSync(file, 'utf8').length >= lines.join('').length)
+    output.write('last\n')
+    output.flushSync()
+
+    const text = readFileSync(file, 'utf8')
+    closeSync(fd)
+    rmSync(folder, { recursive: true })
+    expect(text === `${lines.join('')}last\n`).toBe(true)
+  })
+})
