@@ -1,0 +1,70 @@
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+
+export type RedisClient = Redis | Cluster
+
+/** What a connection is for; one of each per process, and one `read` per subscription and tag. */
+export type Purpose = 'publish' | 'commands' | 'read' | 'listen'
+
+/**
+ * Makes a connection with the given options on top of the caller's own. Whoever asked for it closes it.
+ *
+ * With Cluster, `options` belong into `redisOptions`, `enableOfflineQueue` on the cluster as well.
+ */
+export type Connect = (purpose: Purpose, options: RedisOptions) => RedisClient
+
+const reconnectInMs = (times: number) => Math.min(times * 50, 1000)
+
+/** The options each purpose needs to keep the delivery contract. */
+export const CONNECTION_OPTIONS: Readonly<Record<Purpose, RedisOptions>> = {
+  // A publish must fail rather than arrive later, or twice.
+  publish: {
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: reconnectInMs,
+  },
+  commands: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, retryStrategy: reconnectInMs },
+  // A blocking read is never sent twice: what it may have been given is found among the pending entries.
+  read: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, retryStrategy: reconnectInMs },
+  listen: { autoResubscribe: true, maxRetriesPerRequest: null, retryStrategy: reconnectInMs },
+}
+
+/** Resolves once the connection can be written to. @throws its last error after `timeoutMs`. */
+export function ready(client: RedisClient, timeoutMs: number): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    let last: unknown = new Error('the event server did not answer')
+    const keep = (error: unknown) => {
+      last = error
+    }
+    const end = (settle: () => void) => () => {
+      clearTimeout(timer)
+      client.off('ready', isReady)
+      client.off('error', keep)
+      settle()
+    }
+    const isReady = end(resolve)
+    const timer = setTimeout(
+      end(() => reject(last)),
+      timeoutMs,
+    )
+    client.on('ready', isReady)
+    client.on('error', keep)
+  })
+}
+
+/** Rejects when a reply takes longer than `timeoutMs`, and drops the connection, whose later replies would be stale. */
+export async function within<T>(client: RedisClient, timeoutMs: number, reply: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`the event server did not answer within ${timeoutMs} ms`))
+      client.disconnect(true)
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([reply, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
