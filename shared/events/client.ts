@@ -8,9 +8,11 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './consume/subscription.ts'
+import { createDeadLetters, type DeadLetterAudit, type DeadLetters } from './dead-letters.ts'
 import type { Envelope } from './envelope.ts'
 import { EventError } from './errors.ts'
 import type { BroadcastContract, EventContract, PublishData, StreamContract } from './event.ts'
+import { type SubscriptionHealth, subscriptionsHealth } from './health.ts'
 import { Listeners } from './listeners.ts'
 import type { EventLogger, EventObserver } from './observer.ts'
 import { errorOf, Publisher } from './publisher.ts'
@@ -41,6 +43,8 @@ export interface EventsOptions<Trx = never> {
   readonly newId?: () => string
   readonly random?: () => number
   readonly timing?: Partial<Timing>
+  /** Takes who redrove or purged which dead letters. Default: only the log. */
+  readonly audit?: (done: DeadLetterAudit) => Promise<void>
 }
 
 export interface PublishOptions<Trx> extends EventAttributes {
@@ -117,6 +121,13 @@ export interface Events<Trx = never> {
    */
   close(deadlineMs?: number): Promise<readonly string[]>
   readonly subscriptions: readonly Subscription[]
+  readonly deadLetters: DeadLetters
+  /** Stops reading a registered subscription, in every process and across restarts. @throws {EventError} `EVENT_UNKNOWN` */
+  pause(subscription: string): Promise<void>
+  /** @throws {EventError} `EVENT_UNKNOWN` */
+  resume(subscription: string): Promise<void>
+  /** Where every registered subscription of this service stands. @throws when the event server cannot be reached. */
+  health(): Promise<readonly SubscriptionHealth[]>
 }
 
 /** Puts the parts together. Nothing is opened or read before `start`; publishing works at once. */
@@ -144,6 +155,15 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     random,
     ...options.timing,
   })
+
+  const audit =
+    options.audit ??
+    (async (done: DeadLetterAudit) => logger.info(done, 'dead letters were redriven or purged'))
+
+  async function setPaused(subscription: string, paused: boolean): Promise<void> {
+    if (await store.setPaused(`${service}.${subscription}`, paused)) return
+    throw new EventError('EVENT_UNKNOWN', `no subscription is named ${subscription}`)
+  }
 
   const attributes = (given: EventAttributes): EventAttributes =>
     observer.context ? { ...observer.context(), ...given } : given
@@ -213,6 +233,10 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     subscribeBatch(contracts, given, handle) {
       declare(contracts, given, true)(handle as Subscription['handle'])
     },
+    deadLetters: createDeadLetters({ service, streams, store, audit, now }),
+    pause: (subscription) => setPaused(subscription, true),
+    resume: (subscription) => setPaused(subscription, false),
+    health: () => subscriptionsHealth(service, streams, store),
     listen: (contract, handle) => listeners.add(contract, handle as (event: ReceivedEvent) => unknown),
     async start() {
       await listeners.start()

@@ -132,8 +132,12 @@ export interface GroupMember {
   readonly leading: boolean
   /** Whether this member may read now. Always true unless the group is ordered: then one member at a time may, for some seconds. */
   lead(): Promise<boolean>
-  /** Waits, a few seconds at most, for entries nobody has had yet; at most `maxCount`, bounded in bytes too. */
-  read(maxCount: number): Promise<readonly Entry[]>
+  /**
+   * Waits, a few seconds at most, for entries nobody has had yet; at most `maxCount`, bounded in bytes too.
+   *
+   * @param source `again` leaves new events alone and reads only what is delivered again to this group.
+   */
+  read(maxCount: number, source: 'all' | 'again'): Promise<readonly Entry[]>
   /** What this member holds without knowing (not in `busy`), then what others have abandoned. */
   recover(busy: ReadonlyMap<string, unknown>, maxCount: number): Promise<Recovered>
   /** Counts the delivery of a suspect; false when it is no longer ours. */
@@ -150,8 +154,10 @@ export interface GroupMember {
   keepAlive(entries: readonly Entry[]): Promise<readonly string[]>
   /** Makes entries that were not started available to other members at once; the delivery does not count. */
   handBack(entries: readonly Entry[]): Promise<void>
-  /** Brings back what is due and what is parked in a version known here; gives the milliseconds to the next due one. */
-  bringBack(known: ReadonlyMap<string, number>): Promise<number>
+  /** Brings back what is due, to whoever reads it first; gives the milliseconds to the next one. */
+  bringBack(): Promise<number>
+  /** Takes what is parked in a version known here, for this member; true when `recover` now finds some. */
+  unpark(known: ReadonlyMap<string, number>): Promise<boolean>
   /** The low-water mark: every entry up to and including it is acknowledged. */
   mark(): Promise<string>
   /** True when a replay has read and acknowledged everything up to `until`. */

@@ -77,7 +77,14 @@ export class Consumer {
     this.#member = member
     const dispatcher = new Dispatcher({ ...this.#options, member, replay: replay !== undefined })
     this.#dispatcher = dispatcher
-    const upkeep = new Upkeep({ ...this.#options, member, dispatcher })
+    const upkeep = new Upkeep({
+      ...this.#options,
+      member,
+      dispatcher,
+      recoverSoon: () => {
+        this.#recoverAtMs = 0
+      },
+    })
     dispatcher.retryIn = (delayMs) => upkeep.expect(delayMs)
     this.#upkeep = upkeep
     upkeep.start()
@@ -128,8 +135,9 @@ export class Consumer {
     if (!(await this.#mayRead(member, dispatcher))) return this.#stopped.wait(NOT_LEADING_MS)
     const room = dispatcher.capacity()
     if (room <= 0 || this.#options.isPaused()) return dispatcher.room.wait(ROOM_MS)
-    if (this.#options.now() >= this.#recoverAtMs) return this.#recover(member, dispatcher, room)
-    const entries = await member.read(room)
+    if (!dispatcher.blocked && this.#options.now() >= this.#recoverAtMs)
+      return this.#recover(member, dispatcher, room)
+    const entries = await member.read(room, dispatcher.blocked ? 'again' : 'all')
     if (this.#stop.signal.aborted) await member.handBack(entries)
     else if (entries.length > 0) dispatcher.accept(entries)
   }

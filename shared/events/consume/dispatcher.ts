@@ -12,7 +12,7 @@ import { ReadAhead } from './read-ahead.ts'
 import { Signal } from './signal.ts'
 import type { ReceivedEvent, Subscription } from './subscription.ts'
 
-const BEHIND_FULL_RETRY_MS = 1000
+const BEHIND_FULL_RETRY_MS = 200
 
 export interface DispatcherOptions {
   readonly subscription: Subscription
@@ -84,9 +84,14 @@ export class Dispatcher {
     return this.#gate.closed
   }
 
+  /** Too many events wait behind one key: only what is delivered again may be read, which is what the key waits for. */
+  get blocked(): boolean {
+    return this.#blocked
+  }
+
   /** How many entries may be read now. */
   capacity(): number {
-    if (this.#blocked || this.#stopping) return 0
+    if (this.#stopping) return 0
     if (this.#gate.closed) return this.#lanes.hasUntried() ? 0 : this.#ahead.roomForProbe(this.#busy.size)
     return this.#ahead.room(this.#lanes.queued, this.#busy.size)
   }
@@ -110,7 +115,7 @@ export class Dispatcher {
       if (this.#busy.has(delivery.ref)) continue
       this.#busy.set(delivery.ref, entry)
       if (delivery.decided === 'skip') this.#finish(delivery, 'skipped', now)
-      else this.#lanes.add(delivery)
+      else this.#lanes.add(delivery, entry.again && this.#held.has(delivery.key))
     }
     this.#pump()
   }
@@ -212,7 +217,9 @@ export class Dispatcher {
         )
       }
       this.#blocked = true
+      this.#lanes.running--
       await new Promise((resolve) => setTimeout(resolve, BEHIND_FULL_RETRY_MS))
+      this.#lanes.running++
     }
   }
 

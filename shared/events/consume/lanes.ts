@@ -9,6 +9,7 @@ export class Lanes {
   readonly #ordered: boolean
   readonly #concurrency: number
   readonly #behind = new Map<string, Delivery[]>()
+  readonly #ahead = new Set<Delivery>()
   #ready: Delivery[] = []
   #head = 0
   #waiting = 0
@@ -25,8 +26,10 @@ export class Lanes {
     return this.#ready.length - this.#head + this.#waiting
   }
 
-  add(delivery: Delivery): void {
-    if (this.#ordered) {
+  /** @param ahead it is what its key waits for, so it does not queue behind the key's later events. */
+  add(delivery: Delivery, ahead = false): void {
+    if (ahead) this.#ahead.add(delivery)
+    else if (this.#ordered) {
       const behind = this.#behind.get(delivery.key)
       if (behind) {
         behind.push(delivery)
@@ -60,6 +63,7 @@ export class Lanes {
   /** The delivery is decided: its key goes on. */
   done(delivery: Delivery): void {
     this.#stopped()
+    if (this.#ahead.delete(delivery)) return
     const behind = this.#behind.get(delivery.key)
     const next = behind?.shift()
     if (next) {
@@ -82,6 +86,7 @@ export class Lanes {
     this.#head = 0
     this.#waiting = 0
     this.#behind.clear()
+    this.#ahead.clear()
     return rest
   }
 

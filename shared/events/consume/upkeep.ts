@@ -15,6 +15,8 @@ export interface UpkeepOptions {
   readonly parkedEveryMs: number
   readonly now: () => number
   readonly logger: EventLogger
+  /** Called when there is something to recover. */
+  readonly recoverSoon: () => void
 }
 
 /** What must go on while the reading loop waits: entries kept alive, retries brought back, parked events looked at. */
@@ -76,8 +78,10 @@ export class Upkeep {
       if (lost.length > 0) dispatcher.lost(lost)
     }
     const lookAtParked = at - this.#parkedAtMs >= parkedEveryMs
-    const nextMs = await member.bringBack(lookAtParked ? known : new Map())
-    if (lookAtParked) this.#parkedAtMs = at
-    return Math.min(nextMs, keepAliveMs)
+    if (lookAtParked) {
+      if (await member.unpark(known)) this.#options.recoverSoon()
+      this.#parkedAtMs = at
+    }
+    return Math.min(await member.bringBack(), keepAliveMs)
   }
 }

@@ -28,6 +28,7 @@ export class MemoryMember implements GroupMember {
   readonly #options: MemoryMemberOptions
   readonly #state: MemoryGroup
   #wake: () => void = () => {}
+  readonly #unparked: Entry[] = []
   #left = false
 
   constructor(options: MemoryMemberOptions) {
@@ -48,17 +49,19 @@ export class MemoryMember implements GroupMember {
     return this.leading
   }
 
-  async read(maxCount: number): Promise<readonly Entry[]> {
-    const read = this.#take(maxCount)
+  async read(maxCount: number, source: 'all' | 'again'): Promise<readonly Entry[]> {
+    const read = this.#take(maxCount, source)
     if (read.length > 0 || this.#left) return read
     await this.#state.stream.wait(WAIT_MS, (wake) => {
       this.#wake = wake
     })
-    return this.#left ? [] : this.#take(maxCount)
+    return this.#left ? [] : this.#take(maxCount, source)
   }
 
   async recover(): Promise<Recovered> {
-    return { entries: [], deleted: [], more: false }
+    const entries = this.#unparked.splice(0)
+    for (const entry of entries) this.#state.pending.set(refOf(entry), { entry, consumer: this.consumer })
+    return { entries, deleted: [], more: false }
   }
 
   async begin(entry: Entry): Promise<boolean> {
@@ -125,16 +128,25 @@ export class MemoryMember implements GroupMember {
     this.#state.stream.notify()
   }
 
-  async bringBack(known: ReadonlyMap<string, number>): Promise<number> {
+  async bringBack(): Promise<number> {
     const state = this.#state
     const now = this.#options.now()
-    const readable = ({ fields }: StoredEntry) =>
-      Number(fields.dataversion ?? 1) <= (known.get(fields.type ?? '') ?? 0)
-    for (const { fields } of state.parked.filter(readable)) state.deliverAgain(fields)
-    state.parked = state.parked.filter((entry) => !readable(entry))
     for (const { fields } of state.due.filter(({ atMs }) => atMs <= now)) state.deliverAgain(fields)
     state.due = state.due.filter(({ atMs }) => atMs > now)
     return Math.min(QUIET_MS, ...state.due.map(({ atMs }) => atMs - now))
+  }
+
+  async unpark(known: ReadonlyMap<string, number>): Promise<boolean> {
+    if (!this.leading) return false
+    const state = this.#state
+    const readable = ({ fields }: StoredEntry) =>
+      Number(fields.dataversion ?? 1) <= (known.get(fields.type ?? '') ?? 0)
+    for (const { id, fields } of state.parked.filter(readable)) {
+      this.#unparked.push({ id, again: true, fields, deliveries: 1, suspect: false })
+    }
+    state.parked = state.parked.filter((entry) => !readable(entry))
+    if (this.#unparked.length > 0) this.#wake()
+    return this.#unparked.length > 0
   }
 
   async mark(): Promise<string> {
@@ -152,6 +164,7 @@ export class MemoryMember implements GroupMember {
 
   async leave(): Promise<void> {
     this.#left = true
+    for (const { fields } of this.#unparked.splice(0)) this.#state.deliverAgain(fields)
     for (const { entry, consumer } of this.#state.pending.values())
       if (consumer === this.consumer) this.#giveUp(entry)
     if (this.#state.leader === this.consumer) this.#state.leader = undefined
@@ -165,13 +178,14 @@ export class MemoryMember implements GroupMember {
     this.#state.abandoned.sort((a, b) => compareIds(a.id, b.id))
   }
 
-  #take(maxCount: number): readonly Entry[] {
+  #take(maxCount: number, source: 'all' | 'again'): readonly Entry[] {
     const state = this.#state
-    const taken = state.abandoned.splice(0, maxCount)
+    const taken = source === 'all' ? state.abandoned.splice(0, maxCount) : []
     for (const { id, fields } of state.again.splice(0, maxCount - taken.length)) {
       taken.push({ id, again: true, fields, deliveries: 1, suspect: false })
     }
-    for (const { id, fields } of state.stream.after(state.position, maxCount - taken.length)) {
+    const fresh = source === 'all' ? maxCount - taken.length : 0
+    for (const { id, fields } of state.stream.after(state.position, fresh)) {
       if (this.#options.until !== undefined && compareIds(id, this.#options.until) > 0) break
       state.position = id
       taken.push({ id, again: false, fields, deliveries: 1, suspect: false })

@@ -5,17 +5,26 @@ export type RedisClient = Redis | Cluster
 /** What a connection is for; one of each per process, and one `read` per subscription and tag. */
 export type Purpose = 'publish' | 'commands' | 'read' | 'listen'
 
+export type ConnectionOptions = Pick<
+  RedisOptions,
+  | 'enableOfflineQueue'
+  | 'autoResendUnfulfilledCommands'
+  | 'maxRetriesPerRequest'
+  | 'retryStrategy'
+  | 'autoResubscribe'
+>
+
 /**
  * Makes a connection with the given options on top of the caller's own. Whoever asked for it closes it.
  *
  * With Cluster, `options` belong into `redisOptions`, `enableOfflineQueue` on the cluster as well.
  */
-export type Connect = (purpose: Purpose, options: RedisOptions) => RedisClient
+export type Connect = (purpose: Purpose, options: ConnectionOptions) => RedisClient
 
 const reconnectInMs = (times: number) => Math.min(times * 50, 1000)
 
 /** The options each purpose needs to keep the delivery contract. */
-export const CONNECTION_OPTIONS: Readonly<Record<Purpose, RedisOptions>> = {
+export const CONNECTION_OPTIONS: Readonly<Record<Purpose, ConnectionOptions>> = {
   // A publish must fail rather than arrive later, or twice.
   publish: {
     enableOfflineQueue: false,

@@ -36,12 +36,12 @@ export class GroupReader {
     }
   }
 
-  async read(maxCount: number): Promise<readonly Entry[]> {
+  async read(maxCount: number, source: 'all' | 'again'): Promise<readonly Entry[]> {
     const { reading, group, consumer, blockMs } = this.#options
     const { stream, again } = this.#keys
     await ready(reading, READY_MS)
     const count = Math.max(1, Math.min(maxCount, Math.floor(this.#options.maxReadBytes / this.#largestBytes)))
-    const sources = this.#pastEnd ? [again] : [stream, again]
+    const sources = this.#pastEnd || source === 'again' ? [again] : [stream, again]
     const ids = sources.map(() => '>')
     try {
       const reply = reading.xreadgroup(

@@ -79,8 +79,8 @@ export class RedisMember implements GroupMember {
     return leads
   }
 
-  read(maxCount: number): Promise<readonly Entry[]> {
-    return this.#reader.read(maxCount)
+  read(maxCount: number, source: 'all' | 'again'): Promise<readonly Entry[]> {
+    return this.#reader.read(maxCount, source)
   }
 
   recover(busy: ReadonlyMap<string, unknown>, maxCount: number) {
@@ -162,16 +162,24 @@ export class RedisMember implements GroupMember {
     await this.#perStream(entries, scripts.HAND_BACK)
   }
 
-  async bringBack(known: ReadonlyMap<string, number>): Promise<number> {
-    const { due, again, parked } = this.#keys
-    if (known.size > 0) {
-      const versions = [...known].flat()
-      for (let from = '0-0'; from !== ''; ) {
-        from = String(await this.#run(scripts.UNPARK, [parked, again], [from, UNPARK_LIMIT, ...versions]))
-      }
-    }
+  async bringBack(): Promise<number> {
+    const { due, again } = this.#keys
     const nextMs = Number(await this.#run(scripts.BRING_BACK, [due, again], [BRING_BACK_LIMIT]))
     return nextMs < 0 ? QUIET_MS : nextMs
+  }
+
+  async unpark(known: ReadonlyMap<string, number>): Promise<boolean> {
+    if (!this.leading) return false
+    const { parked, again } = this.#keys
+    const versions = [...known].flat()
+    let total = 0
+    for (let from = '0-0'; from !== ''; ) {
+      const args = [from, UNPARK_LIMIT, ...this.#me, ...versions]
+      const [last, taken] = (await this.#run(scripts.UNPARK, [parked, again], args)) as [string, number]
+      from = last
+      total += taken
+    }
+    return total > 0
   }
 
   async mark(): Promise<string> {

@@ -130,10 +130,14 @@ local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 if #first == 0 then return -1 end
 return math.max(0, tonumber(first[2]) - now)`)
 
-/** KEYS parked, again. ARGV after-id, limit, type, newest known version… Gives the last id looked at, or ''. */
+/**
+ * KEYS parked, again. ARGV after-id, limit, group, consumer, type, newest known version…
+ * What the consumer knows is delivered to it at once, or members that do not know it would park it again.
+ * Gives the last id looked at, or '', and how many were taken.
+ */
 export const UNPARK = script(`${COPY}
-local known = {}
-for i = 3, #ARGV, 2 do known[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local known, taken = {}, 0
+for i = 5, #ARGV, 2 do known[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local last = ''
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])) do
   last = entry[1]
@@ -141,9 +145,11 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT
   if newest and (tonumber(field(entry[2], 'dataversion')) or 1) <= newest then
     add(KEYS[2], entry[2])
     redis.call('XDEL', KEYS[1], entry[1])
+    taken = taken + 1
   end
 end
-return last`)
+if taken > 0 then redis.call('XREADGROUP', 'GROUP', ARGV[3], ARGV[4], 'COUNT', 1000, 'STREAMS', KEYS[2], '>') end
+return { last, taken }`)
 
 /**
  * KEYS source. ARGV group, consumer, minimum idle milliseconds, cursor, limit, deliveries that make a suspect.

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis, type RedisOptions } from 'ioredis'
-import type { Connect } from '../../../../shared/events/redis/connections.ts'
+import { Redis } from 'ioredis'
+import type { Connect, ConnectionOptions } from '../../../../shared/events/redis/connections.ts'
 
 /** A private Redis on a free port, with an append-only file, that a test may freeze, kill and start again. */
 export interface RedisServer {
@@ -37,11 +37,23 @@ export async function startRedis(extra: readonly string[] = []): Promise<RedisSe
   let server: ChildProcess
 
   const start = async () => {
-    const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'yes']
+    const args = [
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      dir,
+      '--save',
+      '',
+      '--appendonly',
+      'yes',
+    ]
     server = spawn('redis-server', [...args, '--appendfsync', 'no', ...extra], { stdio: 'ignore' })
     const probe = new Redis(port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null })
     probe.on('error', () => {})
-    while ((await probe.ping().catch(() => '')) !== 'PONG') await new Promise((resolve) => setTimeout(resolve, 10))
+    while ((await probe.ping().catch(() => '')) !== 'PONG')
+      await new Promise((resolve) => setTimeout(resolve, 10))
     probe.disconnect()
   }
   const kill = async () => {
@@ -50,7 +62,7 @@ export async function startRedis(extra: readonly string[] = []): Promise<RedisSe
     server.kill('SIGKILL')
     await ended
   }
-  const open = (options: RedisOptions) => {
+  const open = (options: ConnectionOptions) => {
     const client = new Redis(port, '127.0.0.1', options)
     client.on('error', () => {})
     opened.push(client)
