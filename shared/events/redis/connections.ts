@@ -12,6 +12,7 @@ export type ConnectionOptions = Pick<
   | 'maxRetriesPerRequest'
   | 'retryStrategy'
   | 'autoResubscribe'
+  | 'socketTimeout'
 >
 
 /**
@@ -23,19 +24,26 @@ export type Connect = (purpose: Purpose, options: ConnectionOptions) => RedisCli
 
 const reconnectInMs = (times: number) => Math.min(times * 50, 1000)
 
-/** The options each purpose needs to keep the delivery contract. */
-export const CONNECTION_OPTIONS: Readonly<Record<Purpose, ConnectionOptions>> = {
-  // A publish must fail rather than arrive later, or twice.
-  publish: {
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: reconnectInMs,
-  },
-  commands: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, retryStrategy: reconnectInMs },
-  // A blocking read is never sent twice: what it may have been given is found among the pending entries.
-  read: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, retryStrategy: reconnectInMs },
-  listen: { autoResubscribe: true, maxRetriesPerRequest: null, retryStrategy: reconnectInMs },
+// Without 0 here ioredis neither resends nor rejects what was on its way when the connection broke: it hangs.
+const FAIL_ON_BREAK = {
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+}
+
+/**
+ * The options each purpose needs to keep the delivery contract: nothing is sent later than asked, or twice. What a
+ * broken connection may have done is found out by whoever sent it.
+ *
+ * @param timeoutMs after this without a byte a command's connection counts as broken.
+ */
+export function connectionOptions(purpose: Purpose, timeoutMs: number): ConnectionOptions {
+  if (purpose === 'listen') {
+    return { autoResubscribe: true, maxRetriesPerRequest: null, retryStrategy: reconnectInMs }
+  }
+  const options = { ...FAIL_ON_BREAK, retryStrategy: reconnectInMs }
+  // Publishing and reading watch their own time.
+  return purpose === 'commands' ? { ...options, socketTimeout: timeoutMs } : options
 }
 
 /** Resolves once the connection can be written to. @throws its last error after `timeoutMs`. */

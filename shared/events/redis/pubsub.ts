@@ -1,6 +1,6 @@
 import type { EventLogger } from '../observer.ts'
 import type { BroadcastTransport } from '../transport.ts'
-import { CONNECTION_OPTIONS, type Connect, type RedisClient, ready, within } from './connections.ts'
+import { type Connect, connectionOptions, type RedisClient, ready, within } from './connections.ts'
 import { channelName } from './keys.ts'
 
 export interface RedisPubSubOptions {
@@ -57,7 +57,7 @@ export class RedisPubSub implements BroadcastTransport {
 
   #connected(): RedisClient {
     if (this.#connection) return this.#connection
-    const connection = this.#options.connect('listen', CONNECTION_OPTIONS.listen)
+    const connection = this.#options.connect('listen', connectionOptions('listen', this.#options.timeoutMs))
     connection.on('error', (error: unknown) => {
       this.#options.logger.debug({ err: error }, 'the listening connection failed')
     })

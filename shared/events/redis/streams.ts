@@ -9,7 +9,7 @@ import type {
   StoredEntry,
   StreamTransport,
 } from '../transport.ts'
-import { CONNECTION_OPTIONS, type Connect, type RedisClient, ready, within } from './connections.ts'
+import { type Connect, connectionOptions, type RedisClient, ready, within } from './connections.ts'
 import { fullKey, streamKey } from './keys.ts'
 import { RedisMember } from './member.ts'
 import { entriesAfter, redisOperations } from './operations.ts'
@@ -94,7 +94,7 @@ export class RedisStreams implements StreamTransport {
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {
-    const reading = this.#options.connect('read', CONNECTION_OPTIONS.read)
+    const reading = this.#options.connect('read', connectionOptions('read', this.#options.timeoutMs))
     reading.on('error', (error: unknown) =>
       this.#options.logger.debug({ err: error }, 'a reading connection failed'),
     )

@@ -1,7 +1,7 @@
 import type { EventLogger } from '../observer.ts'
 import type { SubscriptionStore } from '../store.ts'
 import type { Transports } from '../transports.ts'
-import { CONNECTION_OPTIONS, type Connect, type Purpose, type RedisClient, ready } from './connections.ts'
+import { type Connect, connectionOptions, type Purpose, type RedisClient, ready } from './connections.ts'
 import { RedisPubSub } from './pubsub.ts'
 import { redisStore } from './store.ts'
 import { RedisStreams } from './streams.ts'
@@ -57,7 +57,7 @@ export async function redisTransports({
   store,
 }: RedisTransportsOptions): Promise<RedisTransports> {
   const open = (purpose: Purpose) => {
-    const client = connect(purpose, CONNECTION_OPTIONS[purpose])
+    const client = connect(purpose, connectionOptions(purpose, timeoutMs))
     client.on('error', (error: unknown) =>
       logger.debug({ err: error, purpose }, 'an event connection failed'),
     )
