@@ -27,6 +27,8 @@ export {
   redisTransports,
 } from './events/redis/transports.ts'
 export { createRegistry, type Registry } from './events/registry.ts'
+export type { ReplayOptions } from './events/replay.ts'
+export type { ReplayJob, ReplayJobs } from './events/replay-jobs.ts'
 export { type Backoff, backoffMs } from './events/retry.ts'
 export { memoryStore, type SubscriptionRecord, type SubscriptionStore } from './events/store.ts'
 export type { Shards } from './events/tags.ts'

@@ -17,6 +17,8 @@ import { Listeners } from './listeners.ts'
 import type { EventLogger, EventObserver } from './observer.ts'
 import { errorOf, Publisher } from './publisher.ts'
 import { RateLimits } from './rate-limits.ts'
+import { planReplay, type ReplayOptions } from './replay.ts'
+import type { ReplayJob } from './replay-jobs.ts'
 import type { Shards } from './tags.ts'
 import type { AppendOutcome } from './transport.ts'
 import type { Transports } from './transports.ts'
@@ -126,6 +128,19 @@ export interface Events<Trx = never> {
   pause(subscription: string): Promise<void>
   /** @throws {EventError} `EVENT_UNKNOWN` */
   resume(subscription: string): Promise<void>
+  /**
+   * Handles past events again, in a group of its own, marked `event.replay`: live subscriptions are not touched. It
+   * ends at the last entry there was when it began, and goes on after a restart. Failures go to the subscription's
+   * dead letters.
+   *
+   * @returns the stored job; with `dryRun`, only what it would be.
+   * @throws {EventError} `EVENT_SUBSCRIPTION_INVALID` when the subscription or an event may not be replayed.
+   */
+  replay(options: ReplayOptions): Promise<ReplayJob>
+  /** Every replay of this service, newest first. */
+  replays(): Promise<readonly ReplayJob[]>
+  /** Ends a running replay; false when it was not running. */
+  cancelReplay(id: string): Promise<boolean>
   /** Where every registered subscription of this service stands. @throws when the event server cannot be reached. */
   health(): Promise<readonly SubscriptionHealth[]>
 }
@@ -139,7 +154,7 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     random = Math.random,
     publishVersions = {},
   } = options
-  const { streams, broadcasts, store } = transports
+  const { streams, broadcasts, store, replays: jobs } = transports
   const composing: ComposeOptions = { source: service, maxBytes, publishVersions, newId, now }
   const publisher = new Publisher({ streams, broadcasts, shards, observer })
   const limits = new RateLimits(now)
@@ -148,6 +163,7 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     service,
     streams,
     store,
+    jobs,
     shards,
     observer,
     logger,
@@ -236,6 +252,17 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     deadLetters: createDeadLetters({ service, streams, store, audit, now }),
     pause: (subscription) => setPaused(subscription, true),
     resume: (subscription) => setPaused(subscription, false),
+    replay(asked) {
+      const subscription = pool.subscriptions.find(({ name }) => name === asked.subscription)
+      return planReplay(subscription, asked, { service, streams, jobs, shards, now, newId })
+    },
+    replays: async () => (await jobs.list()).filter((job) => job.service === service),
+    async cancelReplay(id) {
+      const job = (await jobs.list()).find((one) => one.id === id && one.service === service)
+      if (!job || !(await jobs.end(id, 'cancelled'))) return false
+      for (const { tag } of job.parts) await streams.operate(tag, job.group).remove()
+      return true
+    },
     health: () => subscriptionsHealth(service, streams, store),
     listen: (contract, handle) => listeners.add(contract, handle as (event: ReceivedEvent) => unknown),
     async start() {

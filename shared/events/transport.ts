@@ -28,8 +28,8 @@ export interface StreamTransport {
   operate(tag: string, group: string): GroupOperations
   /** Entries of a tag after an id, oldest first, at most `count`; what was trimmed is not among them. */
   range(tag: string, after: string, count: number): Promise<readonly StoredEntry[]>
-  /** The last `count` ids of a tag, newest first. */
-  newest(tag: string, count: number): Promise<readonly string[]>
+  /** Entries of a tag before an id ('+' for the end), newest first, at most `count`. */
+  backwards(tag: string, before: string, count: number): Promise<readonly StoredEntry[]>
   /** Closes what this transport opened itself; what it borrowed stays open. */
   close(): Promise<void>
 }
@@ -62,8 +62,7 @@ export interface JoinOptions {
   readonly maxBehind: number
   /** Where the group's dead letters go; a replay's go to its subscription's. Default: the group. */
   readonly deadLettersOf?: string
-  /** A replay begins after this entry id, reads up to `until`, and not past it. */
-  readonly startAfter?: string
+  /** A replay reads up to this entry id and not past it; its group exists already and is never healed. */
   readonly until?: string
 }
 
@@ -193,6 +192,8 @@ export interface GroupOperations {
   /** Destroys a dead letter; a key that waited for it goes on. False when it is gone. */
   purge(id: string): Promise<boolean>
   health(): Promise<GroupHealth>
+  /** Creates the group, to read what comes after an id. Live groups are created by joining them. */
+  create(after: string): Promise<void>
   /** Destroys the group and everything put aside for it, dead letters excepted. */
   remove(): Promise<void>
 }

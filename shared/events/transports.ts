@@ -1,5 +1,6 @@
 import { MemoryBroadcast } from './memory/broadcast.ts'
 import { MemoryBroker, MemoryStreams } from './memory/streams.ts'
+import { memoryReplayJobs, type ReplayJobs } from './replay-jobs.ts'
 import { memoryStore, type SubscriptionStore } from './store.ts'
 import type { BroadcastTransport, StreamTransport } from './transport.ts'
 
@@ -8,6 +9,7 @@ export interface Transports {
   readonly streams: StreamTransport
   readonly broadcasts: BroadcastTransport
   readonly store: SubscriptionStore
+  readonly replays: ReplayJobs
   close(): Promise<void>
 }
 
@@ -15,10 +17,12 @@ export interface Transports {
 export function memoryTransports({
   broker = new MemoryBroker(),
   store = memoryStore(),
+  replays = memoryReplayJobs(),
   consumer = 'memory',
 }: {
   readonly broker?: MemoryBroker
   readonly store?: SubscriptionStore
+  readonly replays?: ReplayJobs
   readonly consumer?: string
 } = {}): Transports {
   const streams = new MemoryStreams(broker, consumer)
@@ -27,6 +31,7 @@ export function memoryTransports({
     streams,
     broadcasts,
     store,
+    replays,
     async close() {
       await broadcasts.close()
       await streams.close()

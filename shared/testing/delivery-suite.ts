@@ -1,6 +1,7 @@
 import { delivers } from './delivery/delivers.ts'
 import { fails } from './delivery/fails.ts'
 import { orders } from './delivery/orders.ts'
+import { replays } from './delivery/replays.ts'
 import { type Ground, onStage } from './delivery/stage.ts'
 import { versions } from './delivery/versions.ts'
 
@@ -19,7 +20,7 @@ export interface DeliverySuiteOptions {
   readonly differences?: Readonly<Record<string, string>>
 }
 
-const SCENES = { ...delivers, ...fails, ...orders, ...versions }
+const SCENES = { ...delivers, ...fails, ...orders, ...replays, ...versions }
 
 /** Every sentence of the delivery contract that holds on every transport. */
 export const deliverySentences: readonly string[] = Object.keys(SCENES)

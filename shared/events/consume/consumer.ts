@@ -26,7 +26,7 @@ export interface ConsumerOptions {
   readonly parkedEveryMs: number
   readonly isPaused: () => boolean
   /** A replay's group and end; absent for the live subscription. */
-  readonly replay?: Required<Pick<JoinOptions, 'group' | 'until' | 'startAfter'>>
+  readonly replay?: Required<Pick<JoinOptions, 'group' | 'until'>>
 }
 
 /** Reads one tag for one subscription, in this process, until it is stopped. */

@@ -1,9 +1,11 @@
 import { EventError } from '../errors.ts'
 import type { EventLogger, EventObserver } from '../observer.ts'
+import type { ReplayJobs } from '../replay-jobs.ts'
 import type { SubscriptionStore } from '../store.ts'
 import { type Shards, tagsOf } from '../tags.ts'
 import type { StreamTransport } from '../transport.ts'
 import { Consumer } from './consumer.ts'
+import { Replayer } from './replayer.ts'
 import type { Subscription } from './subscription.ts'
 
 export interface Timing {
@@ -17,12 +19,15 @@ export interface Timing {
   readonly markEveryMs: number
   /** How soon a pause or a resume is noticed. Default 1,000. */
   readonly pausedEveryMs: number
+  /** How often replays are looked for. Default 1,000. */
+  readonly replaysEveryMs: number
 }
 
 export interface PoolOptions extends Partial<Timing> {
   readonly service: string
   readonly streams: StreamTransport
   readonly store: SubscriptionStore
+  readonly jobs: ReplayJobs
   readonly shards: Shards
   readonly observer: EventObserver
   readonly logger: EventLogger
@@ -42,10 +47,20 @@ export class ConsumerPool {
   readonly #declared = new Map<string, Subscription>()
   readonly #running: Running[] = []
   readonly #timers: ReturnType<typeof setInterval>[] = []
+  readonly #replayer: Replayer
   #state: 'new' | 'started' | 'stopped' = 'new'
 
   constructor(options: PoolOptions) {
     this.#options = options
+    this.#replayer = new Replayer({
+      recoverEveryMs: 15_000,
+      keepAliveMs: 20_000,
+      parkedEveryMs: 30_000,
+      replaysEveryMs: 1000,
+      ...options,
+      transport: options.streams,
+      subscriptions: () => this.subscriptions,
+    })
   }
 
   get subscriptions(): readonly Subscription[] {
@@ -71,6 +86,7 @@ export class ConsumerPool {
       await this.stop(this.#options.now())
       throw error
     }
+    this.#replayer.start()
     const { markEveryMs = 5000, pausedEveryMs = 1000 } = this.#options
     this.#timers.push(setInterval(() => void this.#quietly(() => this.#remember()), markEveryMs))
     this.#timers.push(setInterval(() => void this.#quietly(() => this.#lookForPauses()), pausedEveryMs))
@@ -80,7 +96,9 @@ export class ConsumerPool {
     this.#state = 'stopped'
     for (const timer of this.#timers) clearInterval(timer)
     const consumers = this.#running.flatMap(({ consumers }) => consumers)
+    const replays = this.#replayer.stop(deadlineMs)
     const open = await Promise.all(consumers.map((consumer) => consumer.stop(deadlineMs)))
+    await replays
     await this.#quietly(() => this.#remember())
     return open.flat()
   }

@@ -158,7 +158,8 @@ export class MemoryMember implements GroupMember {
 
   async finished(): Promise<boolean> {
     const { position, pending, due, again, abandoned } = this.#state
-    const read = compareIds(position, this.#options.until ?? '0-0') >= 0
+    const [next] = this.#state.stream.after(position, 1)
+    const read = !next || compareIds(next.id, this.#options.until ?? '0-0') > 0
     return read && pending.size + due.length + again.length + abandoned.length === 0
   }
 

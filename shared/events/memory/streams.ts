@@ -1,4 +1,4 @@
-import { millisecondsOf } from '../entry-id.ts'
+import { compareIds, millisecondsOf } from '../entry-id.ts'
 import {
   type AppendOutcome,
   type Fields,
@@ -53,7 +53,7 @@ export class MemoryStreams implements StreamTransport {
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {
-    const state = this.#broker.stream(options.tag).group(options.group, options.start, options.startAfter)
+    const state = this.#broker.stream(options.tag).group(options.group, options.start)
     return new MemoryMember({ ...options, state, consumer: this.#consumer, now: this.#broker.now })
   }
 
@@ -70,12 +70,10 @@ export class MemoryStreams implements StreamTransport {
     return this.#broker.stream(tag).after(after, count)
   }
 
-  async newest(tag: string, count: number): Promise<readonly string[]> {
-    return this.#broker
-      .stream(tag)
-      .entries.slice(-count)
-      .map(({ id }) => id)
-      .reverse()
+  async backwards(tag: string, before: string, count: number): Promise<readonly StoredEntry[]> {
+    const { entries } = this.#broker.stream(tag)
+    const earlier = before === '+' ? entries : entries.filter(({ id }) => compareIds(id, before) < 0)
+    return earlier.slice(-count).reverse()
   }
 
   async close(): Promise<void> {}
@@ -122,6 +120,9 @@ function operationsOf(stream: MemoryStream, group: () => MemoryGroup, name: stri
         dead: dead.length,
         oldestMs: oldest === undefined ? undefined : millisecondsOf(oldest),
       }
+    },
+    async create(after) {
+      stream.group(name, 'new', after)
     },
     async remove() {
       stream.groups.delete(name)

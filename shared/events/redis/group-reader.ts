@@ -26,12 +26,13 @@ export class GroupReader {
 
   /** A new group starts where it is told to; one that vanished starts at its low-water mark. */
   async ensureGroups(): Promise<void> {
-    const { commands, store, group, tag, start, startAfter, logger } = this.#options
-    const mark = startAfter ?? (await store.mark(group, tag))
+    const { commands, store, group, tag, start, until, logger } = this.#options
+    if (until !== undefined) return
+    const mark = await store.mark(group, tag)
     const position = mark ?? { new: '$', beginning: '0-0' }[String(start)] ?? idBeforeTime(Number(start))
     const state = await runScript(commands, ENSURE_GROUP, [this.#keys.stream], [group, position])
     await runScript(commands, ENSURE_GROUP, [this.#keys.again], [group, '0-0'])
-    if (state === 'created' && mark !== undefined && startAfter === undefined) {
+    if (state === 'created' && mark !== undefined) {
       logger.warn({ group, tag, mark }, 'a group had vanished: it reads again from its low-water mark')
     }
   }

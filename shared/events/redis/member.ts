@@ -191,8 +191,12 @@ export class RedisMember implements GroupMember {
     const { commands, group, until = '' } = this.#options
     const { stream, again, due } = this.#keys
     const at = await groupPosition(commands, stream, group)
-    if (compareIds(at.lastDelivered, until) < 0 || at.pending > 0) return false
-    return (await commands.zcard(due)) === 0 && (await commands.xlen(again)) === 0
+    if (at.pending > 0) return false
+    const more =
+      compareIds(at.lastDelivered, until) < 0
+        ? await commands.xrange(stream, `(${at.lastDelivered}`, until, 'COUNT', 1)
+        : []
+    return more.length === 0 && (await commands.zcard(due)) === 0 && (await commands.xlen(again)) === 0
   }
 
   async leave(): Promise<void> {

@@ -5,7 +5,7 @@ import { behindKey, groupKeys } from './keys.ts'
 import { groupPosition } from './position.ts'
 import { type EntryReply, recordOf } from './replies.ts'
 import { runScript } from './run-script.ts'
-import { PURGE, REDRIVE } from './scripts.ts'
+import { ENSURE_GROUP, PURGE, REDRIVE } from './scripts.ts'
 
 const MAX_COUNTED = 10_000
 
@@ -17,6 +17,18 @@ export async function entriesAfter(
   count: number,
 ): Promise<readonly StoredEntry[]> {
   const replies = (await redis.xrange(stream, `(${after}`, '+', 'COUNT', count)) as EntryReply[]
+  return replies.map(([id, fields]) => ({ id, fields: recordOf(fields ?? []) }))
+}
+
+/** Entries of a stream before an id, newest first. */
+export async function entriesBefore(
+  redis: RedisClient,
+  stream: string,
+  before: string,
+  count: number,
+): Promise<readonly StoredEntry[]> {
+  const from = before === '+' ? '+' : `(${before}`
+  const replies = (await redis.xrevrange(stream, from, '-', 'COUNT', count)) as EntryReply[]
   return replies.map(([id, fields]) => ({ id, fields: recordOf(fields ?? []) }))
 }
 
@@ -40,6 +52,10 @@ export function redisOperations(
       return (await runScript(redis, PURGE, touched, [id, key])) === 1
     },
     health: () => healthOf(redis, prefix, tag, group),
+    async create(after) {
+      await runScript(redis, ENSURE_GROUP, [keys.stream], [group, after])
+      await runScript(redis, ENSURE_GROUP, [keys.again], [group, '0-0'])
+    },
     async remove() {
       const behind = (await redis.hkeys(keys.held)).map((key) => behindKey(keys, key))
       await redis.del(keys.due, keys.again, keys.parked, keys.held, keys.leader, ...behind)

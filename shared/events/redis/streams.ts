@@ -12,7 +12,7 @@ import type {
 import { type Connect, connectionOptions, type RedisClient, ready, within } from './connections.ts'
 import { fullKey, streamKey } from './keys.ts'
 import { RedisMember } from './member.ts'
-import { entriesAfter, redisOperations } from './operations.ts'
+import { entriesAfter, entriesBefore, redisOperations } from './operations.ts'
 
 const FULL_CHECK_MS = 1000
 
@@ -123,10 +123,9 @@ export class RedisStreams implements StreamTransport {
     return entriesAfter(commands, streamKey(prefix, tag), after, count)
   }
 
-  async newest(tag: string, count: number): Promise<readonly string[]> {
+  backwards(tag: string, before: string, count: number): Promise<readonly StoredEntry[]> {
     const { commands, prefix } = this.#options
-    const entries = await commands.xrevrange(streamKey(prefix, tag), '+', '-', 'COUNT', count)
-    return entries.map(([id]) => id)
+    return entriesBefore(commands, streamKey(prefix, tag), before, count)
   }
 
   async close(): Promise<void> {

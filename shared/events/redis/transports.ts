@@ -1,8 +1,10 @@
 import type { EventLogger } from '../observer.ts'
+import type { ReplayJobs } from '../replay-jobs.ts'
 import type { SubscriptionStore } from '../store.ts'
 import type { Transports } from '../transports.ts'
 import { type Connect, connectionOptions, type Purpose, type RedisClient, ready } from './connections.ts'
 import { RedisPubSub } from './pubsub.ts'
+import { redisReplayJobs } from './replay-jobs.ts'
 import { redisStore } from './store.ts'
 import { RedisStreams } from './streams.ts'
 
@@ -13,6 +15,8 @@ export interface RedisTransportsOptions {
   readonly consumer: string
   /** Where subscriptions and low-water marks are kept. Default: Redis, which forgets them when it is flushed. */
   readonly store?: SubscriptionStore
+  /** Where replays are kept. Default: Redis. */
+  readonly replays?: ReplayJobs
   /** Default `events`. */
   readonly prefix?: string
   /** The longest a publish may take. Default 5,000. */
@@ -55,6 +59,7 @@ export async function redisTransports({
   maxEntryBytes = 256 * 1024,
   overflow = 'refuse',
   store,
+  replays,
 }: RedisTransportsOptions): Promise<RedisTransports> {
   const open = (purpose: Purpose) => {
     const client = connect(purpose, connectionOptions(purpose, timeoutMs))
@@ -95,6 +100,7 @@ export async function redisTransports({
     streams,
     broadcasts,
     store: kept,
+    replays: replays ?? redisReplayJobs(commands, prefix),
     commands,
     get connections() {
       return 2 + streams.readingConnections + (broadcasts.listening ? 1 : 0)

@@ -1,6 +1,7 @@
 import { after, test as nodeTest } from 'node:test'
 import { MemoryBroker } from '../../../shared/events/memory/streams.ts'
 import { redisTransports } from '../../../shared/events/redis/transports.ts'
+import { memoryReplayJobs } from '../../../shared/events/replay-jobs.ts'
 import { memoryStore } from '../../../shared/events/store.ts'
 import { memoryTransports } from '../../../shared/events/transports.ts'
 import { deliverySuite } from '../../../shared/testing/delivery-suite.ts'
@@ -19,14 +20,13 @@ deliverySuite({
   test,
   name: 'memory',
   open: async () => {
-    const broker = new MemoryBroker()
-    const stores = new Map<string, ReturnType<typeof memoryStore>>()
+    const shared = {
+      broker: new MemoryBroker(),
+      store: { ...memoryStore(), exclusive: false },
+      replays: memoryReplayJobs(),
+    }
     return {
-      transports: async (process) => {
-        const store = stores.get('all') ?? { ...memoryStore(), exclusive: false }
-        stores.set('all', store)
-        return memoryTransports({ broker, store, consumer: process })
-      },
+      transports: async (process) => memoryTransports({ ...shared, consumer: process }),
       close: async () => {},
     }
   },
