@@ -15,12 +15,14 @@ export * from './events/errors.ts'
 export * from './events/event.ts'
 export type { SubscriptionHealth } from './events/health.ts'
 export type * from './events/observer.ts'
+export type { Capabilities } from './events/redis/capabilities.ts'
 export {
   type Connect,
   connectionOptions,
   type Purpose,
   type RedisClient,
 } from './events/redis/connections.ts'
+export { enforceRetention, type RetentionOptions, type RetentionReport } from './events/redis/retention.ts'
 export {
   type RedisTransports,
   type RedisTransportsOptions,

@@ -2,6 +2,7 @@ import type { EventLogger } from '../observer.ts'
 import type { ReplayJobs } from '../replay-jobs.ts'
 import type { SubscriptionStore } from '../store.ts'
 import type { Transports } from '../transports.ts'
+import { type Capabilities, detectCapabilities } from './capabilities.ts'
 import { type Connect, connectionOptions, type Purpose, type RedisClient, ready } from './connections.ts'
 import { RedisPubSub } from './pubsub.ts'
 import { redisReplayJobs } from './replay-jobs.ts'
@@ -36,6 +37,7 @@ export interface RedisTransportsOptions {
 }
 
 export interface RedisTransports extends Transports {
+  readonly capabilities: Capabilities
   readonly commands: RedisClient
   /** Open connections: one to publish, one for commands, one to listen when anybody does, one a subscription and tag. */
   readonly connections: number
@@ -44,7 +46,7 @@ export interface RedisTransports extends Transports {
 /**
  * Events on Redis 7 or Valkey. Opens two connections at once and further ones as they are needed.
  *
- * @throws when the server does not answer within `timeoutMs`.
+ * @throws when the server does not answer within `timeoutMs`, or is older than Redis 7.0.
  */
 export async function redisTransports({
   connect,
@@ -90,13 +92,16 @@ export async function redisTransports({
     publish.disconnect()
     commands.disconnect()
   }
+  let capabilities: Capabilities
   try {
     await Promise.all([ready(publish, timeoutMs), ready(commands, timeoutMs)])
+    capabilities = await detectCapabilities(commands, logger)
   } catch (error) {
     await close()
     throw error
   }
   return {
+    capabilities,
     streams,
     broadcasts,
     store: kept,
