@@ -16,6 +16,7 @@ export * from './events/event.ts'
 export type * from './events/events.ts'
 export type { SubscriptionHealth } from './events/health.ts'
 export type * from './events/observer.ts'
+export type { ParkedEvent } from './events/parked.ts'
 export type { Capabilities } from './events/redis/capabilities.ts'
 export {
   type Connect,

@@ -230,13 +230,19 @@ export class Dispatcher {
     if (!(error instanceof PermanentError) && this.#gate.failed(originOf(entry), error)) {
       delivery.probed = true
       this.#report(delivery, 'postponed', startedAtMs)
-      this.#lanes.postpone(delivery)
-      if (this.#stopping) this.#busy.delete(delivery.ref)
+      if (this.#stopping) void this.#giveBack(delivery)
+      else this.#lanes.postpone(delivery)
       return
     }
     const { attempt = entry.deliveries } = delivery.received?.event ?? {}
     const fate = fateOf({ attempt, key: delivery.key }, error, subscription, { now: now(), random })
     void this.#move(delivery, fate, startedAtMs)
+  }
+
+  async #giveBack(delivery: Delivery): Promise<void> {
+    const { member } = this.#options
+    await this.#surely(() => member.handBack([delivery.entry]), undefined)
+    this.#finish(delivery, 'postponed', this.#options.now())
   }
 
   async #move(delivery: Delivery, move: Move, startedAtMs: number): Promise<void> {
