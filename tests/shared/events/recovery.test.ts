@@ -137,6 +137,7 @@ test('a slow handler keeps its event from being claimed by another process', asy
   const start = async (consumer: string, ms: number, recoverEveryMs: number) => {
     const { events } = await open({
       prefix,
+      blockMs: 50,
       consumer,
       events: { timing: { recoverEveryMs, keepAliveMs: 50 } },
     })
