@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer'
-import { write, writeSync } from 'node:fs'
+import { write } from 'node:fs'
 
 /** Where log lines go: collected, and written in blocks beside the event loop. */
 export interface LineOutput {
   /** Takes a line with its line break; never waits for the reader. */
   readonly write: (line: string) => void
-  /** Writes what is held back, waiting for the reader; call it last. */
-  readonly flushSync: () => void
+  /** Writes what is held back and waits for the reader, but no longer than `timeoutMs`; call it last. */
+  readonly flush: (options?: { timeoutMs?: number }) => Promise<void>
 }
 
 /** Large enough to make system calls rare, small enough for a pipe. */
@@ -28,6 +28,7 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
   let writing: { rest: Buffer; block: Buffer } | undefined
   let dropped = 0
   let timer: ReturnType<typeof setTimeout> | undefined
+  let whenWritten = () => {}
 
   const closeBlock = (): void => {
     if (used === 0) return
@@ -53,6 +54,7 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
       spare.push(Buffer.from(writing.block.buffer))
     writing = undefined
     writeNext()
+    if (writing === undefined) whenWritten()
   }
   const flushLater = (): void => {
     timer = undefined
@@ -69,39 +71,37 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
     timer ??= setTimeout(flushLater, delayMs)
   }
 
+  const tellDropped = (): void => {
+    if (dropped > 0) append(droppedLine(dropped))
+    dropped = 0
+  }
+
   return {
     write(line) {
       if (full.length * blockBytes > maxPendingBytes) {
         dropped += 1
         return
       }
-      if (dropped > 0) {
-        append(droppedLine(dropped))
-        dropped = 0
-      }
+      tellDropped()
       append(line)
     },
-    flushSync() {
+    async flush({ timeoutMs = 5000 } = {}) {
+      tellDropped()
       clearTimeout(timer)
-      timer = undefined
-      closeBlock()
-      const rest = full.splice(0)
-      for (const part of rest) writeAll(fd, part)
+      flushLater()
+      // A write that has begun cannot be taken back: one beside it would tear its lines apart.
+      if (writing === undefined) return
+      await new Promise<void>((resolve) => {
+        const late = setTimeout(resolve, timeoutMs)
+        whenWritten = () => {
+          clearTimeout(late)
+          resolve()
+        }
+      })
     },
   }
 }
 
 function droppedLine(count: number): string {
   return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), dropped: count, msg: 'log lines dropped' })}\n`
-}
-
-function writeAll(fd: number, block: Buffer): void {
-  let from = 0
-  while (from < block.length) {
-    try {
-      from += writeSync(fd, block, from)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
-    }
-  }
 }

@@ -14,8 +14,8 @@ export interface LoggerOptions {
   readonly format: 'json' | 'text'
   /** Fields that every line gets, asked for at each: the correlation id of the request being served. */
   readonly context?: () => Record<string, unknown>
-  /** Where lines go; default standard output, in blocks of 4 KiB or every 100 ms. */
-  readonly destination?: DestinationStream & { flushSync?(): void }
+  /** Where lines go; default standard output, in blocks of 64 KiB or every 100 ms. */
+  readonly destination?: DestinationStream & { flush?(): Promise<void> }
 }
 
 /** What one request leaves in the log. */
@@ -23,8 +23,8 @@ export interface Logging {
   readonly logger: Logger
   /** Writes one line for each request. */
   readonly accessLog: RequestObserver
-  /** Writes what is still held back; call it last. */
-  readonly flush: () => void
+  /** Writes what is still held back, and waits a few seconds for a slow reader; call it last. */
+  readonly flush: () => Promise<void>
 }
 
 const secretFields = [
@@ -68,7 +68,7 @@ export function createLogger({
     stream,
   )
   const accessLog = format === 'text' ? accessThrough(logger) : accessLines(logger, destination, service)
-  return { logger, accessLog, flush: () => destination.flushSync?.() }
+  return { logger, accessLog, flush: async () => await destination.flush?.() }
 }
 
 function prettyInto(destination: DestinationStream) {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHmac } from 'node:crypto'
 import { createAuth } from '@kiln/shared/http'
+import { Elysia } from 'elysia'
 import { createTestService, type TestService, testSecret } from '../../support/service.ts'
 
 let service: TestService
@@ -125,7 +126,6 @@ test('an issued token ends when its life does', async () => {
     roles: ['admin'] as const,
   }
   const auth = createAuth({ ...options, now: () => nowMs })
-  const { Elysia } = await import('elysia')
   const app = new Elysia().use(auth.authenticated).get('/', ({ principal }) => principal)
   const token = await auth.issueAccessToken({ userId: 7, role: 'admin' })
   const get = () =>

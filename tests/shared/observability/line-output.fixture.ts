@@ -1,7 +1,7 @@
 /** Writes lines to standard output as fast as it can; then as its second argument says. */
 import { lineOutput } from '../../../shared/observability/line-output.ts'
 
-const [count, ending, maxPendingBytes] = process.argv.slice(2)
+const [count, ending, maxPendingBytes, timeoutMs = 5000] = process.argv.slice(2)
 const output = lineOutput({
   fd: 1,
   delayMs: 5,
@@ -15,7 +15,7 @@ for (let number = 0; number < Number(count); number += 1) {
 process.stderr.write('written\n')
 
 if (ending === 'exit') {
-  output.flushSync()
+  await output.flush({ timeoutMs: Number(timeoutMs) })
   process.exit(0)
 }
 // Goes on, a line now and then, until nobody wants any more.
@@ -28,5 +28,5 @@ for (let number = 0; wanted; number += 1) {
   output.write(`after ${number}\n`)
   await new Promise((resolve) => setTimeout(resolve, 10))
 }
-output.flushSync()
+await output.flush()
 process.exit(0)

@@ -79,6 +79,17 @@ describe('lines to a pipe', () => {
     expect(firstDifference(lines(), expected)).toBeUndefined()
   })
 
+  test('are given up when the reader takes nothing for longer than the limit', async () => {
+    const { child, ended, lines, read } = writer('exit', '', '50')
+    await once(child.stderr, 'data')
+
+    await until('the end', () => child.exitCode === 0)
+    read()
+    await ended
+
+    expect(lines().length).toBeLessThan(count)
+  })
+
   test('beyond the bound are dropped whole, and a line says how many', async () => {
     const { child, ended, read, lines, text } = writer('go-on', String(256 * 1024))
     await once(child.stderr, 'data')
@@ -96,6 +107,17 @@ describe('lines to a pipe', () => {
     const after = lines().filter((line) => line.startsWith('after '))
     const afterExpected = Number(after.at(-1)?.split(' ')[1]) + 1
     expect(dropped).toBe(count - kept.length + afterExpected - after.length)
+  })
+
+  test('beyond the bound are counted, also when the process ends before more are written', async () => {
+    const { child, ended, read, lines } = writer('exit', String(256 * 1024))
+    await once(child.stderr, 'data')
+
+    read()
+    await ended
+
+    const { dropped } = JSON.parse(lines().at(-1) ?? '') as { dropped: number }
+    expect(dropped).toBe(count - (lines().length - 1))
   })
 
   test('are nobody’s trouble when the reader has gone', async () => {
@@ -121,7 +143,7 @@ describe('lines to a file', () => {
     for (const line of lines) output.write(line)
     await until('the file', () => readFileSync(file, 'utf8').length >= lines.join('').length)
     output.write('last\n')
-    output.flushSync()
+    await output.flush()
 
     const text = readFileSync(file, 'utf8')
     closeSync(fd)

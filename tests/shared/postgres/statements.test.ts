@@ -93,9 +93,9 @@ describe('a column that is added under a prepared statement', () => {
     await readNote(db)
     await addColumn(other)
 
-    const first = db.transaction().execute((trx) => readNote(trx as unknown as Kysely<Tables>))
+    const first = db.transaction().execute((trx) => readNote(trx))
     await expect(first).rejects.toMatchObject({ code: '0A000' })
-    const second = await db.transaction().execute((trx) => readNote(trx as unknown as Kysely<Tables>))
+    const second = await db.transaction().execute((trx) => readNote(trx))
 
     expect(second).toMatchObject({ id: 1, extra: 7 } as object)
   })

@@ -181,4 +181,25 @@ describe('a change and its audit row are kept together or not at all', () => {
     expect(await broken.db.selectFrom('password_tokens').selectAll().execute()).toEqual([])
     expect(broken.reported).toHaveLength(7)
   })
+
+  test('where the change fails at its commit, nothing was recorded', async () => {
+    const { token } = await service.signIn('admin')
+    const { user } = await service.signIn('applicant')
+    const recorded = async () => (await service.db.selectFrom('audit_log').select('id').execute()).length
+    const before = await recorded()
+    await sql`create function refuse_user() returns trigger language plpgsql as
+      $$ begin raise exception 'refused at the commit'; end $$`.execute(service.db)
+    await sql`create constraint trigger refuse_user after insert or update on users
+      deferrable initially deferred for each row execute function refuse_user()`.execute(service.db)
+
+    const statuses = [
+      (await service.call('POST', '/api/users', { token, body: { first_name: 'Ada' } })).status,
+      (await service.call('PATCH', `/api/users/${user.id}`, { token, body: { first_name: 'Eve' } })).status,
+      (await service.call('DELETE', `/api/users/${user.id}`, { token })).status,
+    ]
+    await sql`drop trigger refuse_user on users`.execute(service.db)
+
+    expect(statuses).toEqual([500, 500, 500])
+    expect(await recorded()).toBe(before)
+  })
 })

@@ -56,9 +56,14 @@ describe('many logins at once', () => {
 async function startProcess(databaseUrl: string) {
   const env = { PATH: process.env.PATH ?? '', ...testEnvironment({ SERVICE_DATABASE_URL: databaseUrl }) }
   const settings = { SERVICE_PORT: '0', SERVICE_REDIS_URL: 'memory://', SERVICE_SINGLE_REPLICA: 'true' }
+  // On a busy machine a connection may take its time; this is about memory.
+  const patience = {
+    SERVICE_DATABASE_CONNECT_TIMEOUT_MS: '30000',
+    SERVICE_DATABASE_STATEMENT_TIMEOUT_MS: '30000',
+  }
   const main = Bun.fileURLToPath(new URL('../../../../src/main.ts', import.meta.url))
   const child = spawn(process.execPath, [main, 'serve'], {
-    env: { ...env, ...settings },
+    env: { ...env, ...settings, ...patience },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise((resolve) => child.once('exit', resolve))

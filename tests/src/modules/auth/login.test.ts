@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
+import { logIn as logInWith } from '../../../../src/modules/auth/logins.ts'
 import { createTestService, type TestService, testPassword } from '../../../support/service.ts'
 
 const real = createPasswordHasher()
@@ -153,7 +154,6 @@ test('a password that changed while it was being checked lets nobody in', async 
       return await real.verify(password, hash)
     },
   }
-  const { logIn: logInWith } = await import('../../../../src/modules/auth/logins.ts')
   const dependencies = { db: service.db, auth: service.auth, passwords: slow, refreshTokenTtlSeconds: 60 }
 
   const attempt = logInWith(dependencies, { email: 'racing@example.org', password: testPassword })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { Client } from 'pg'
 import { until } from '../../../scripts/processes.ts'
 import { createTestService, type TestService, testPassword } from '../../../support/service.ts'
 
@@ -184,7 +185,6 @@ describe('what ends logins also ends the one that is being refreshed at that mom
 
 /** Holds a refresh up just before it stores the successor, until the other request waits for it. */
 async function refreshWhile(token: string, other: () => Promise<unknown>): Promise<string> {
-  const { Client } = await import('pg')
   const gate = new Client({ connectionString: service.database.url })
   await gate.connect()
   await gate.query(`
