@@ -1,9 +1,10 @@
 import { millisecondsOf } from '../entry-id.ts'
 import { BatchError } from '../errors.ts'
-import type { EventLogger, EventObserver, Outcome } from '../observer.ts'
-import { type Entry, type GroupMember, originOf, refOf } from '../transport.ts'
+import type { Outcome } from '../observer.ts'
+import { type Entry, originOf, refOf } from '../transport.ts'
 import { Acks } from './acks.ts'
 import { type Delivery, deliveryOf, type Invocation } from './delivery.ts'
+import type { DispatcherOptions } from './dispatcher-options.ts'
 import { DependencyGate } from './gate.ts'
 import { HeldKeys } from './held-keys.ts'
 import { type Failure, Invocations } from './invocations.ts'
@@ -11,17 +12,6 @@ import { Lanes } from './lanes.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Settlement } from './settlement.ts'
 import { Signal } from './signal.ts'
-import type { Subscription } from './subscription.ts'
-
-export interface DispatcherOptions {
-  readonly subscription: Subscription
-  readonly member: GroupMember
-  readonly replay: boolean
-  readonly observer: EventObserver
-  readonly logger: EventLogger
-  readonly now: () => number
-  readonly random: () => number
-}
 
 /** Takes the entries a member reads to their end: handled and acknowledged, or moved. */
 export class Dispatcher {
