@@ -17,14 +17,12 @@ export function asDatabaseFailure(error: unknown): unknown {
     return unavailable.test(error.code ?? '') ? away(error) : error
   }
   if (!(error instanceof Error)) return error
-  return isUnanswered(error) ? timeout(error) : away(error)
+  return error.message === 'Query read timeout' ? timeout(error) : away(error)
 }
 
-/** True where the server did not answer in time: nobody knows what the connection is doing. */
-export function isUnanswered(error: unknown): boolean {
-  return (
-    error instanceof Error && !(error instanceof pg.DatabaseError) && error.message === 'Query read timeout'
-  )
+/** True unless the server itself refused the statement: nobody knows what the connection is doing. */
+export function isConnectionLost(error: unknown): boolean {
+  return !(error instanceof pg.DatabaseError)
 }
 
 /** True where a migration changed the columns under a prepared statement. */

@@ -7,7 +7,10 @@ import { createLogger, createMetrics } from '../../../shared/observability/index
 const parts = new Set(process.env.PARTS?.split(','))
 const { accessLog } = createLogger({ service: 'example-service', level: 'info', format: 'json' })
 const { observeRequest } = createMetrics({ service: 'example-service', version: '1.0.0' })
-const observers = [...(parts.has('log') ? [accessLog] : []), ...(parts.has('metrics') ? [observeRequest] : [])]
+const observers = [
+  ...(parts.has('log') ? [accessLog] : []),
+  ...(parts.has('metrics') ? [observeRequest] : []),
+]
 
 let app: AnyElysia = new Elysia()
 if (parts.has('context')) app = app.use(requestContext({ observers }))
@@ -16,7 +19,9 @@ if (parts.has('body')) app = app.use(jsonBody({ maxBytes: 1024 * 1024 }))
 if (parts.has('auth')) {
   const name = 'example-service'
   const secret = process.env.JWT_SECRET ?? ''
-  app = app.use(createAuth({ secret, issuer: name, audience: name, ttlSeconds: 900, roles: ['admin'] }).authenticated)
+  app = app.use(
+    createAuth({ secret, issuer: name, audience: name, ttlSeconds: 900, roles: ['admin'] }).authenticated,
+  )
 }
 app
   .get(
