@@ -40,7 +40,7 @@ async function serve(config: Config, options: ServeOptions): Promise<number> {
     await stop(lifecycle, config, logger)
     return 1
   } finally {
-    logging.flush()
+    await logging.flush()
   }
 }
 

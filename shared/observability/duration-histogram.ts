@@ -30,7 +30,7 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
 
   /** Adds one measurement; `values` are the labels' values in the order of `labelNames`. */
   record(seconds: number, values: readonly (string | number)[]): void {
-    const key = values.join('\0')
+    const key = seriesKey(values)
     let series = this.#series.get(key)
     if (series === undefined) {
       const labels = Object.fromEntries(
@@ -74,4 +74,11 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
       { metricName: `${this.#name}_count`, labels, value: total },
     ]
   }
+}
+
+/** Faster than joining an array, and this is done for each measurement. */
+function seriesKey(values: readonly (string | number)[]): string {
+  let key = ''
+  for (const value of values) key += `${value}\0`
+  return key
 }

@@ -1,11 +1,14 @@
 import { Buffer } from 'node:buffer'
 import { write, writeSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** Where log lines go: collected, and written in blocks beside the event loop. */
 export interface LineOutput {
   /** Takes a line with its line break; never waits for the reader. */
   readonly write: (line: string) => void
-  /** Writes what is held back, waiting for the reader; call it last. */
+  /** Waits for the write that is under way, a second at most, then does as `flushSync`; call it last. */
+  readonly flush: () => Promise<void>
+  /** Writes what is held back, waiting for the reader. What is just being written is left to the system. */
   readonly flushSync: () => void
 }
 
@@ -19,40 +22,49 @@ const blockBytes = 64 * 1024
  * are dropped, and a line says how many. A reader that has gone away is nobody to tell.
  */
 export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 * 1024 } = {}): LineOutput {
-  // Lines are encoded into blocks that are used again and again: strings of many lines, or a new block for each
-  // write, keep the garbage collector busy for a quarter of all the time a request takes.
-  const spare: Buffer[] = []
-  const full: Buffer[] = []
+  // Encoded at once, into memory that is used again: text that waits keeps the garbage collector busy.
   let block: Buffer = Buffer.allocUnsafe(blockBytes)
+  let spare: Buffer | undefined = Buffer.allocUnsafe(blockBytes)
   let used = 0
-  let writing: { rest: Buffer; block: Buffer } | undefined
+  let waiting: Buffer[] = []
+  let waitingBytes = 0
+  let writing: Buffer | undefined
+  let written = 0
   let dropped = 0
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const closeBlock = (): void => {
     if (used === 0) return
-    full.push(block.subarray(0, used))
-    block = spare.pop() ?? Buffer.allocUnsafe(blockBytes)
+    waiting.push(block.subarray(0, used))
+    waitingBytes += used
+    block = spare ?? Buffer.allocUnsafe(blockBytes)
+    spare = undefined
     used = 0
   }
   const writeNext = (): void => {
-    const next = writing === undefined ? full.shift() : undefined
-    if (next === undefined) return
-    writing = { rest: next, block: next }
-    write(fd, next, written)
+    if (writing !== undefined) return
+    writing = waiting.shift()
+    written = 0
+    if (writing !== undefined) write(fd, writing, 0, writing.length, null, onWritten)
   }
-  const written = (error: NodeJS.ErrnoException | null, bytes: number): void => {
+  const onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
     if (writing === undefined) return
-    const rest = error ? writing.rest : writing.rest.subarray(bytes)
-    if (rest.length > 0 && (!error || error.code === 'EAGAIN')) {
-      writing.rest = rest
-      write(fd, rest, written)
+    if (!error) written += bytes
+    if (error?.code === 'EAGAIN') {
+      setTimeout(continueWriting, 10)
       return
     }
-    if (spare.length < 4 && writing.block.buffer.byteLength === blockBytes)
-      spare.push(Buffer.from(writing.block.buffer))
+    if (!error && written < writing.length) {
+      continueWriting()
+      return
+    }
+    waitingBytes -= writing.length
+    if (writing.buffer.byteLength === blockBytes) spare ??= Buffer.from(writing.buffer)
     writing = undefined
     writeNext()
+  }
+  const continueWriting = (): void => {
+    if (writing !== undefined) write(fd, writing, written, writing.length - written, null, onWritten)
   }
   const flushLater = (): void => {
     timer = undefined
@@ -60,18 +72,38 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
     writeNext()
   }
   const append = (line: string): void => {
+    // A character of a string is three bytes at most.
     if (used + line.length * 3 > blockBytes) {
       closeBlock()
       writeNext()
     }
-    if (line.length * 3 > blockBytes) full.push(Buffer.from(line))
-    else used += block.write(line, used)
+    if (line.length * 3 > blockBytes) {
+      const long = Buffer.from(line)
+      waiting.push(long)
+      waitingBytes += long.length
+    } else {
+      used += block.write(line, used)
+    }
     timer ??= setTimeout(flushLater, delayMs)
+  }
+
+  const flushSync = (): void => {
+    if (dropped > 0) append(droppedLine(dropped))
+    dropped = 0
+    clearTimeout(timer)
+    timer = undefined
+    closeBlock()
+    const rest = waiting
+    waiting = []
+    for (const part of rest) {
+      writeAll(fd, part)
+      waitingBytes -= part.length
+    }
   }
 
   return {
     write(line) {
-      if (full.length * blockBytes > maxPendingBytes) {
+      if (waitingBytes > maxPendingBytes) {
         dropped += 1
         return
       }
@@ -81,13 +113,12 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
       }
       append(line)
     },
-    flushSync() {
-      clearTimeout(timer)
-      timer = undefined
-      closeBlock()
-      const rest = full.splice(0)
-      for (const part of rest) writeAll(fd, part)
+    async flush() {
+      const deadline = Date.now() + 1000
+      while (writing !== undefined && Date.now() < deadline) await delay(1)
+      flushSync()
     },
+    flushSync,
   }
 }
 

@@ -14,8 +14,8 @@ export interface LoggerOptions {
   readonly format: 'json' | 'text'
   /** Fields that every line gets, asked for at each: the correlation id of the request being served. */
   readonly context?: () => Record<string, unknown>
-  /** Where lines go; default standard output, in blocks of 4 KiB or every 100 ms. */
-  readonly destination?: DestinationStream & { flushSync?(): void }
+  /** Where lines go; default standard output, in blocks of 64 KiB or every 100 ms. */
+  readonly destination?: DestinationStream & { flush?(): Promise<void> }
 }
 
 /** What one request leaves in the log. */
@@ -24,7 +24,7 @@ export interface Logging {
   /** Writes one line for each request. */
   readonly accessLog: RequestObserver
   /** Writes what is still held back; call it last. */
-  readonly flush: () => void
+  readonly flush: () => Promise<void>
 }
 
 const secretFields = [
@@ -68,7 +68,7 @@ export function createLogger({
     stream,
   )
   const accessLog = format === 'text' ? accessThrough(logger) : accessLines(logger, destination, service)
-  return { logger, accessLog, flush: () => destination.flushSync?.() }
+  return { logger, accessLog, flush: async () => await destination.flush?.() }
 }
 
 function prettyInto(destination: DestinationStream) {
@@ -119,7 +119,7 @@ function accessLines(logger: Logger, destination: DestinationStream, service: st
     }
     const user = principal === undefined ? '' : `,"user_id":${principal.userId}`
     destination.write(
-      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}",${where},"status":${status},"duration_ms":${durationMs.toFixed(3)}${user}${ending}`,
+      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}",${where},"status":${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
     )
   }
 }
