@@ -14,6 +14,7 @@ export interface LineOutput {
 
 /** Large enough to make system calls rare, small enough for a pipe. */
 const blockBytes = 64 * 1024
+const textLength = 4 * 1024
 
 /**
  * Lines to a file descriptor. They are written when a block is full, or after `delayMs`.
@@ -22,7 +23,9 @@ const blockBytes = 64 * 1024
  * are dropped, and a line says how many. A reader that has gone away is nobody to tell.
  */
 export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 * 1024 } = {}): LineOutput {
-  // Encoded at once, into memory that is used again: text that waits keeps the garbage collector busy.
+  // A few lines are encoded at a time, into memory that is used again: one by one costs more, and much text that waits
+  // keeps the garbage collector busy.
+  let text = ''
   let block: Buffer = Buffer.allocUnsafe(blockBytes)
   let spare: Buffer | undefined = Buffer.allocUnsafe(blockBytes)
   let used = 0
@@ -33,6 +36,21 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
   let dropped = 0
   let timer: ReturnType<typeof setTimeout> | undefined
 
+  const encode = (): void => {
+    // A character of a string is three bytes at most.
+    if (used + text.length * 3 > blockBytes) {
+      closeBlock()
+      writeNext()
+    }
+    if (text.length * 3 > blockBytes) {
+      const long = Buffer.from(text)
+      waiting.push(long)
+      waitingBytes += long.length
+    } else {
+      used += block.write(text, used)
+    }
+    text = ''
+  }
   const closeBlock = (): void => {
     if (used === 0) return
     waiting.push(block.subarray(0, used))
@@ -68,30 +86,21 @@ export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 
   }
   const flushLater = (): void => {
     timer = undefined
+    encode()
     closeBlock()
     writeNext()
   }
   const append = (line: string): void => {
-    // A character of a string is three bytes at most.
-    if (used + line.length * 3 > blockBytes) {
-      closeBlock()
-      writeNext()
-    }
-    if (line.length * 3 > blockBytes) {
-      const long = Buffer.from(line)
-      waiting.push(long)
-      waitingBytes += long.length
-    } else {
-      used += block.write(line, used)
-    }
+    text += line
+    if (text.length > textLength) encode()
     timer ??= setTimeout(flushLater, delayMs)
   }
-
   const flushSync = (): void => {
     if (dropped > 0) append(droppedLine(dropped))
     dropped = 0
     clearTimeout(timer)
     timer = undefined
+    encode()
     closeBlock()
     const rest = waiting
     waiting = []

@@ -108,21 +108,27 @@ function accessThrough(logger: Logger): RequestObserver {
  */
 function accessLines(logger: Logger, destination: DestinationStream, service: string): RequestObserver {
   const ending = `,"service":${JSON.stringify(service)},"msg":"request"}\n`
-  const routes = new Map<string, string>()
+  const places = new Map<string | undefined, Map<string, string>>()
+  const placeOf = (method: string, route: string | undefined): string => {
+    let place = places.get(route)?.get(method)
+    if (place === undefined) {
+      place = `"method":${JSON.stringify(method)},"route":${JSON.stringify(route ?? null)},"status":`
+      const methods = places.get(route) ?? new Map<string, string>()
+      if (methods.size < maxMethods) places.set(route, methods.set(method, place))
+    }
+    return place
+  }
   return ({ request, route, correlationId, principal }, status, durationMs) => {
     if (!logger.isLevelEnabled('info')) return
-    const key = `${request.method} ${route ?? ''}`
-    let where = routes.get(key)
-    if (where === undefined) {
-      where = `"method":${JSON.stringify(request.method)},"route":${JSON.stringify(route ?? null)}`
-      if (routes.size < 1000) routes.set(key, where)
-    }
     const user = principal === undefined ? '' : `,"user_id":${principal.userId}`
     destination.write(
-      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}",${where},"status":${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
+      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}",${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
     )
   }
 }
+
+/** There are fewer, but a client may send what it likes. */
+const maxMethods = 20
 
 let lastMs = 0
 let lastText = ''
