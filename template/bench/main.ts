@@ -7,12 +7,13 @@ import { measure } from './measure.ts'
 import { report } from './report.ts'
 import { type Server, startServer } from './server.ts'
 import { measureStartUp } from './start-up.ts'
-import { cases, commandOf, type Shared, type Subject, service } from './subjects.ts'
+import { cases, commandOf, partCases, type Shared, type Subject, service } from './subjects.ts'
 
 /**
- * `bun run bench [--rounds 5] [--seconds 2] [--connections 64] [--route users] [--subject Kiln,Elysia] [--no-start]`
+ * `bun run bench [--rounds 5] [--seconds 2] [--connections 64] [--route users] [--subject Kiln,Elysia] [--no-start]`, or `--parts`
  *
- * Measures this service side by side with others that do the same work, and prints a table. Takes three minutes.
+ * Measures this service side by side with others that do the same work, and prints a table. Takes three to four minutes.
+ * `--parts` prices the parts of the service instead.
  */
 const { values } = parseArgs({
   options: {
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '64' },
     route: { type: 'string', default: '' },
     subject: { type: 'string', default: '' },
+    parts: { type: 'boolean', default: false },
     'no-start': { type: 'boolean', default: false },
   },
 })
@@ -29,7 +31,7 @@ async function bench(): Promise<string> {
   requireWrk()
   pinSelf()
   const named = values.subject.split(',')
-  const wanted = cases
+  const wanted = (values.parts ? partCases : cases)
     .filter(({ route }) => route.includes(values.route))
     .map((each) => ({
       ...each,
@@ -40,7 +42,7 @@ async function bench(): Promise<string> {
   const servers = new Map<Subject, Server>()
   try {
     const admin = createAdmin(shared)
-    const startUp = values['no-start'] ? undefined : await measureStartUp(shared, 5)
+    const startUp = values['no-start'] || values.parts ? undefined : await measureStartUp(shared, 5)
     for (const subject of new Set(wanted.flatMap(({ subjects }) => subjects)))
       servers.set(subject, await startServer(commandOf(subject, shared)))
     const measurements = await measure({

@@ -8,19 +8,24 @@ export interface Shared {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const script = (name: string) => fileURLToPath(new URL(`servers/${name}.js`, import.meta.url))
+const script = (name: string) =>
+  fileURLToPath(new URL(`servers/${name}.${name === 'parts' ? 'ts' : 'js'}`, import.meta.url))
 
 const commands = {
-  'Bun.serve': ({ databaseUrl, jwtSecret }: Shared) => other('bare-bun', { databaseUrl, jwtSecret }),
+  'Bun.serve': (shared: Shared) => other('bare-bun', shared),
   Elysia: (shared: Shared) => other('bare-elysia', shared),
   'Kysely on pg': (shared: Shared) => other('plain-kysely', shared),
   Kiln: (shared: Shared) => service(process.execPath, ['src/main.ts', 'serve'], shared),
   'Fastify on Node': (shared: Shared) => other('fastify', shared, 'node'),
   'Hono on Bun': (shared: Shared) => other('hono', shared),
+  '+ response schema': (shared: Shared) => withParts('schema', shared),
+  '+ request context': (shared: Shared) => withParts('context,schema', shared),
+  '+ errors, bodies': (shared: Shared) => withParts('context,errors,body,schema', shared),
+  '+ metrics': (shared: Shared) => withParts('context,errors,body,schema,metrics', shared),
+  '+ access log': (shared: Shared) => withParts('context,errors,body,schema,metrics,log', shared),
 } satisfies Record<string, (shared: Shared) => Command>
 
 export type Subject = keyof typeof commands
-export const subjects = Object.keys(commands) as Subject[]
 export const commandOf = (subject: Subject, shared: Shared): Command => commands[subject](shared)
 
 /** The service as it runs in production; `args` come after the program's file. */
@@ -38,6 +43,12 @@ export function service(file: string, args: readonly string[], { databaseUrl, jw
       SERVICE_JWT_SECRET_KEY: jwtSecret,
     }),
   }
+}
+
+/** Elysia with these parts of the service. */
+function withParts(parts: string, shared: Shared): Command {
+  const command = other('parts', shared)
+  return { ...command, env: (port) => ({ ...command.env(port), PARTS: parts }) }
 }
 
 function other(name: string, { databaseUrl, jwtSecret }: Shared, runtime = process.execPath): Command {
@@ -91,5 +102,23 @@ export const cases: readonly Case[] = [
     path: '/api/users',
     withToken: true,
     subjects: ['Kiln', 'Fastify on Node', 'Hono on Bun'],
+  },
+]
+
+/** What each part of the service costs, one more with each line. */
+export const partCases: readonly Case[] = [
+  {
+    route: 'GET /api/my-endpoint',
+    method: 'GET',
+    path: '/api/my-endpoint',
+    withToken: false,
+    subjects: [
+      'Elysia',
+      '+ response schema',
+      '+ request context',
+      '+ errors, bodies',
+      '+ metrics',
+      '+ access log',
+    ],
   },
 ]
