@@ -65,14 +65,12 @@ async function start(
 
   const redis = createServiceRedis(config, { logger })
   lifecycle.opened('redis', () => redis?.disconnect())
-  await redis?.connect()
   const db = connectServiceDatabase(config, { logger, registry: metrics.registry })
   lifecycle.opened('database', () => db.destroy())
   const probeDatabase = databaseProbe(db)
-  await probeDatabase()
-  if (migrate)
-    for (const name of await withAdministrativeDatabase(config, migrateUp))
-      logger.info({ migration: name }, 'migrated')
+  // Servers answer while the routes are built, which takes as long.
+  const connected = Promise.all([redis?.connect(), probeDatabase()])
+  connected.catch(() => {})
 
   const operations = {
     registry: metrics.registry,
@@ -92,6 +90,11 @@ async function start(
   const { host: hostname, port, operationsPort = port } = config
   const parts = serviceParts(config, db)
   const app = createApp(operationsPort === port ? { ...frame, ...parts, operations } : { ...frame, ...parts })
+
+  await connected
+  if (migrate)
+    for (const name of await withAdministrativeDatabase(config, migrateUp))
+      logger.info({ migration: name }, 'migrated')
 
   const server = await listen(app, { hostname, port })
   lifecycle.opened('requests', server.close)

@@ -2,6 +2,7 @@ import { jwt } from '@elysiajs/jwt'
 import { Elysia } from 'elysia'
 import { SharedError } from './problem-errors.ts'
 import { currentRequest, type Principal } from './request-context.ts'
+import { verifiedTokens } from './verified-tokens.ts'
 
 export interface AuthOptions<Role extends string> {
   /** HS256 key, at least 32 bytes. */
@@ -39,6 +40,8 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
   const { secret, issuer, audience, ttlSeconds, roles, now = Date.now } = options
   const { jwt: tokens } = jwt({ name: 'jwt', secret }).decorator
 
+  const known = verifiedTokens<Principal<Role>>({ now })
+
   const verify = async (token: string): Promise<Principal<Role> | undefined> => {
     const claims = await tokens.verify(token, {
       algorithms: ['HS256'],
@@ -49,8 +52,11 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
     })
     if (!claims) return undefined
     const userId = Number(claims.sub)
-    const role = roles.find((known) => known === claims.role)
-    return role !== undefined && Number.isSafeInteger(userId) && userId > 0 ? { userId, role } : undefined
+    const role = roles.find((each) => each === claims.role)
+    if (role === undefined || !Number.isSafeInteger(userId) || userId <= 0) return undefined
+    const principal = { userId, role }
+    known.remember(token, principal, claims.exp as number)
+    return principal
   }
 
   return {
@@ -66,7 +72,7 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
         jti: crypto.randomUUID(),
       })
     },
-    authenticated: authentication(verify),
+    authenticated: authentication((token) => known.find(token) ?? verify(token)),
     requireRole:
       (...allowed) =>
       ({ principal }) => {
@@ -77,7 +83,7 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
 }
 
 function authentication<Role extends string>(
-  verify: (token: string) => Promise<Principal<Role> | undefined>,
+  verify: (token: string) => Principal<Role> | Promise<Principal<Role> | undefined>,
 ) {
   // `derive`, not `resolve`: it runs before validation, so that 401 comes before 422.
   return new Elysia({ name: 'authenticated', seed: verify }).derive({ as: 'scoped' }, async ({ request }) => {

@@ -159,10 +159,11 @@ describe('a log line', () => {
   })
 
   test('for people says the same on one line, without braces around it', async () => {
-    const { ask, lines, logger } = capture({ format: 'text' })
+    const { ask, flush, lines, logger } = capture({ format: 'text' })
 
     await ask('/users/4711')
     logger.warn({ port: 8000, password: 'planted' }, 'look here')
+    await flush()
 
     expect(lines).toHaveLength(2)
     expect(lines[0]).toMatch(/INFO.*request.*"route":"\/users\/:id".*"status":200/)
