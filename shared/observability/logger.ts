@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import pino, { type DestinationStream, type Logger as PinoLogger } from 'pino'
 import type { RequestObserver } from '../http/request-context.ts'
 import { lineOutput } from './line-output.ts'
@@ -68,27 +69,28 @@ export function createLogger({
   )
   const accessLog = format === 'text' ? accessThrough(logger) : accessLines(logger, destination, service)
   const flush = async (): Promise<void> => {
-    await text?.loaded
+    await text?.end()
     await destination.flush?.()
   }
   return { logger, accessLog, flush }
 }
 
 /** Lines for people. What makes them is loaded only here: production starts faster without it. */
-function textInto(destination: DestinationStream): DestinationStream & { loaded: Promise<void> } {
+function textInto(destination: DestinationStream): DestinationStream & { end(): Promise<void> } {
   const early: string[] = []
   let write = (line: string): void => {
     early.push(line)
   }
-  const load = async (): Promise<void> => {
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      destination.write(String(chunk))
+      done()
+    },
+  })
+  const load = async () => {
     const { default: pretty } = await import('pino-pretty')
     const stream = pretty({
-      destination: new Writable({
-        write(chunk, _encoding, done) {
-          destination.write(String(chunk))
-          done()
-        },
-      }),
+      destination: output,
       sync: true,
       colorize: process.stdout.isTTY === true,
       translateTime: 'SYS:HH:MM:ss.l',
@@ -97,8 +99,17 @@ function textInto(destination: DestinationStream): DestinationStream & { loaded:
     })
     write = (line) => stream.write(line)
     for (const line of early) write(line)
+    return stream
   }
-  return { write: (line) => write(line), loaded: load() }
+  const loading = load()
+  return {
+    write: (line) => write(line),
+    async end() {
+      const stream = await loading
+      stream.end()
+      await finished(output)
+    },
+  }
 }
 
 function accessThrough(logger: Logger): RequestObserver {
