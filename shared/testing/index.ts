@@ -1,1 +1,3 @@
-export { eventually } from './eventually.ts'
+export * from './delivery-suite.ts'
+export * from './eventually.ts'
+export * from './test-events.ts'

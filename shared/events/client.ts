@@ -1,0 +1,277 @@
+import { type ComposeOptions, compose, type EventAttributes } from './compose.ts'
+import { ConsumerPool, type Timing } from './consume/pool.ts'
+import {
+  type BatchHandler,
+  declareSubscription,
+  type Handler,
+  type ReceivedEvent,
+  type SubscribeOptions,
+  type Subscription,
+} from './consume/subscription.ts'
+import { createDeadLetters, type DeadLetterAudit, type DeadLetters } from './dead-letters.ts'
+import type { Envelope } from './envelope.ts'
+import { EventError } from './errors.ts'
+import type { BroadcastContract, EventContract, PublishData, StreamContract } from './event.ts'
+import { type SubscriptionHealth, subscriptionsHealth } from './health.ts'
+import { Listeners } from './listeners.ts'
+import type { EventLogger, EventObserver } from './observer.ts'
+import { errorOf, Publisher } from './publisher.ts'
+import { RateLimits } from './rate-limits.ts'
+import { planReplay, type ReplayOptions } from './replay.ts'
+import type { ReplayJob } from './replay-jobs.ts'
+import type { Shards } from './tags.ts'
+import type { AppendOutcome } from './transport.ts'
+import type { Transports } from './transports.ts'
+
+/** Takes events into the caller's transaction, to be sent once it has committed. */
+export interface Outbox<Trx> {
+  add(trx: Trx, events: readonly Envelope[]): Promise<void>
+}
+
+export interface EventsOptions<Trx = never> {
+  /** The service's name: every event's source and the prefix of every group. */
+  readonly service: string
+  /** Borrowed: close it after `close()`. */
+  readonly transports: Transports
+  readonly logger: EventLogger
+  readonly observer?: EventObserver
+  readonly outbox?: Outbox<Trx>
+  readonly shards?: Shards
+  /** Events held back at an older version during a rollout: `{ 'user.created': 1 }`. */
+  readonly publishVersions?: Readonly<Record<string, number>>
+  /** Default 256 KiB. */
+  readonly maxBytes?: number
+  readonly now?: () => number
+  readonly newId?: () => string
+  readonly random?: () => number
+  readonly timing?: Partial<Timing>
+  /** Takes who redrove or purged which dead letters. Default: only the log. */
+  readonly audit?: (done: DeadLetterAudit) => Promise<void>
+}
+
+export interface PublishOptions<Trx> extends EventAttributes {
+  /** Send it through the outbox, if and only if this transaction commits. */
+  readonly trx?: Trx
+}
+
+export interface Published {
+  readonly id: string
+  /** Its place in the stream, `<milliseconds>-<sequence>`; undefined for broadcasts and through the outbox. */
+  readonly entryId: string | undefined
+}
+
+export interface Events<Trx = never> {
+  readonly service: string
+  /**
+   * Publishes one event and waits until the event server has accepted it.
+   *
+   * Durable events are delivered at least once. Not atomic with your database: pass `trx` when the event must exist
+   * if and only if the row does. Broadcasts reach whoever listens now.
+   *
+   * @throws {EventError} `EVENT_INVALID` before anything is sent; `EVENT_NOT_SENT`, `EVENT_STREAM_FULL` when it was
+   * not written; `EVENT_NOT_CONFIRMED` when it may have been: publish it again with the same `id`.
+   */
+  publish<C extends EventContract>(
+    contract: C,
+    data: PublishData<C>,
+    options?: PublishOptions<Trx>,
+  ): Promise<Published>
+  /**
+   * Publishes many durable events in their order, pipelined. All are checked before the first is sent.
+   *
+   * @throws {EventError} as `publish`; the error's `ids` name the events that failed, and every other arrived.
+   */
+  publishMany<C extends StreamContract>(
+    contract: C,
+    data: readonly PublishData<C>[],
+    options?: Omit<PublishOptions<Trx>, 'id'> & {
+      readonly idOf?: (data: PublishData<C>, index: number) => string
+    },
+  ): Promise<readonly Published[]>
+  /** Sends events that were composed before, as an outbox keeps them: one outcome each, in their order; never rejects. */
+  forward(events: readonly Envelope[]): Promise<readonly AppendOutcome[]>
+  /** Resolves when the death of this process can no longer lose the event. */
+  safe(event: Envelope, entryId: string): Promise<void>
+  /**
+   * Declares a subscription: one group, one handler, over one or more durable events.
+   *
+   * The handler may see an event more than once. It has succeeded when its promise resolves; what it throws is
+   * retried, except PermanentError (dead letter at once) and DependencyError (the subscription waits).
+   *
+   * @throws {EventError} `EVENT_SUBSCRIPTION_INVALID` with every problem.
+   */
+  subscribe<C extends StreamContract>(
+    contracts: C | readonly C[],
+    options: SubscribeOptions,
+    handle: Handler<C>,
+  ): void
+  /** As `subscribe`, up to `maxBatch` events at a time. A thrown error halves the batch; BatchError names the culprits. */
+  subscribeBatch<C extends StreamContract>(
+    contracts: C | readonly C[],
+    options: Omit<SubscribeOptions, 'ordered' | 'onDeadLetter' | 'maxBehind'>,
+    handle: BatchHandler<C>,
+  ): void
+  /** Listens to a broadcast: no group, no replay; what the handler throws is logged. */
+  listen<C extends BroadcastContract>(contract: C, handle: (event: ReceivedEvent<C>) => unknown): void
+  /** Registers the subscriptions and begins to read. @throws when the event server cannot be reached. */
+  start(): Promise<void>
+  /**
+   * Stops reading, hands back what was not started, waits for running handlers.
+   *
+   * @param deadlineMs how long to wait. Default 10,000.
+   * @returns the event types whose handlers were still running then, their signals aborted.
+   */
+  close(deadlineMs?: number): Promise<readonly string[]>
+  readonly subscriptions: readonly Subscription[]
+  readonly deadLetters: DeadLetters
+  /** Stops reading a registered subscription, in every process and across restarts. @throws {EventError} `EVENT_UNKNOWN` */
+  pause(subscription: string): Promise<void>
+  /** @throws {EventError} `EVENT_UNKNOWN` */
+  resume(subscription: string): Promise<void>
+  /**
+   * Handles past events again, in a group of its own, marked `event.replay`: live subscriptions are not touched. It
+   * ends at the last entry there was when it began, and goes on after a restart. Failures go to the subscription's
+   * dead letters.
+   *
+   * @returns the stored job; with `dryRun`, only what it would be.
+   * @throws {EventError} `EVENT_SUBSCRIPTION_INVALID` when the subscription or an event may not be replayed.
+   */
+  replay(options: ReplayOptions): Promise<ReplayJob>
+  /** Every replay of this service, newest first. */
+  replays(): Promise<readonly ReplayJob[]>
+  /** Ends a running replay; false when it was not running. */
+  cancelReplay(id: string): Promise<boolean>
+  /** Where every registered subscription of this service stands. @throws when the event server cannot be reached. */
+  health(): Promise<readonly SubscriptionHealth[]>
+}
+
+/** Puts the parts together. Nothing is opened or read before `start`; publishing works at once. */
+export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<Trx> {
+  const { service, transports, logger, observer = {}, outbox, shards = {}, maxBytes = 256 * 1024 } = options
+  const {
+    now = Date.now,
+    newId = () => crypto.randomUUID(),
+    random = Math.random,
+    publishVersions = {},
+  } = options
+  const { streams, broadcasts, store, replays: jobs } = transports
+  const composing: ComposeOptions = { source: service, maxBytes, publishVersions, newId, now }
+  const publisher = new Publisher({ streams, broadcasts, shards, observer })
+  const limits = new RateLimits(now)
+  const listeners = new Listeners({ broadcasts, logger })
+  const pool = new ConsumerPool({
+    service,
+    streams,
+    store,
+    jobs,
+    shards,
+    observer,
+    logger,
+    now,
+    random,
+    ...options.timing,
+  })
+
+  const audit =
+    options.audit ??
+    (async (done: DeadLetterAudit) => logger.info(done, 'dead letters were redriven or purged'))
+
+  async function setPaused(subscription: string, paused: boolean): Promise<void> {
+    if (await store.setPaused(`${service}.${subscription}`, paused)) return
+    throw new EventError('EVENT_UNKNOWN', `no subscription is named ${subscription}`)
+  }
+
+  const attributes = (given: EventAttributes): EventAttributes =>
+    observer.context ? { ...observer.context(), ...given } : given
+  const traced = <T>(events: readonly Envelope[], run: () => Promise<T>) =>
+    observer.publishing ? observer.publishing(events, run) : run()
+
+  async function intoOutbox(trx: Trx, events: readonly Envelope[]): Promise<readonly Published[]> {
+    if (!outbox) throw new EventError('EVENT_SUBSCRIPTION_INVALID', 'publishing with trx needs an outbox')
+    await outbox.add(trx, events)
+    return events.map(({ id }) => ({ id, entryId: undefined }))
+  }
+
+  async function append(events: readonly Envelope[]): Promise<readonly Published[]> {
+    const outcomes = await publisher.append(events)
+    const error = errorOf(events, outcomes)
+    if (error) throw error
+    return events.map(({ id }, at) => {
+      const outcome = outcomes[at]
+      return { id, entryId: outcome?.ok ? outcome.entryId : undefined }
+    })
+  }
+
+  function declare(
+    contracts: StreamContract | readonly StreamContract[],
+    given: SubscribeOptions,
+    batched: boolean,
+  ) {
+    const list = Array.isArray(contracts) ? contracts : [contracts]
+    return (handle: Subscription['handle']) =>
+      pool.add(declareSubscription(service, list as readonly StreamContract[], given, batched, handle))
+  }
+
+  return {
+    service,
+    get subscriptions() {
+      return pool.subscriptions
+    },
+    async publish(contract, data, { trx, ...given } = {}) {
+      const event = compose(contract, data, attributes(given), composing)
+      if (contract.delivery === 'broadcast') {
+        if (limits.admit(contract.name, contract.maxPerSecond)) {
+          await traced([event], () => publisher.broadcast(event))
+        } else observer.dropped?.(contract.name)
+        return { id: event.id, entryId: undefined }
+      }
+      const send = () => (trx === undefined ? append([event]) : intoOutbox(trx, [event]))
+      const [published] = await traced([event], send)
+      return published as Published
+    },
+    async publishMany(contract, data, { trx, idOf, ...given } = {}) {
+      const shared = attributes(given)
+      const events = data.map((one, index) =>
+        compose(contract, one, idOf ? { ...shared, id: idOf(one, index) } : shared, composing),
+      )
+      return traced(events, () => (trx === undefined ? append(events) : intoOutbox(trx, events)))
+    },
+    forward: (events) => publisher.append(events),
+    safe: (event, entryId) => streams.safe(publisher.tagOf(event), entryId),
+    subscribe(contracts, given, handle) {
+      const one = handle as Handler<StreamContract>
+      declare(
+        contracts,
+        given,
+        false,
+      )((events, context) => one(events[0] as ReceivedEvent<StreamContract>, context))
+    },
+    subscribeBatch(contracts, given, handle) {
+      declare(contracts, given, true)(handle as Subscription['handle'])
+    },
+    deadLetters: createDeadLetters({ service, streams, store, audit, now }),
+    pause: (subscription) => setPaused(subscription, true),
+    resume: (subscription) => setPaused(subscription, false),
+    replay(asked) {
+      const subscription = pool.subscriptions.find(({ name }) => name === asked.subscription)
+      return planReplay(subscription, asked, { service, streams, jobs, shards, now, newId })
+    },
+    replays: async () => (await jobs.list()).filter((job) => job.service === service),
+    async cancelReplay(id) {
+      const job = (await jobs.list()).find((one) => one.id === id && one.service === service)
+      if (!job || !(await jobs.end(id, 'cancelled'))) return false
+      for (const { tag } of job.parts) await streams.operate(tag, job.group).remove()
+      return true
+    },
+    health: () => subscriptionsHealth(service, streams, store),
+    listen: (contract, handle) => listeners.add(contract, handle as (event: ReceivedEvent) => unknown),
+    async start() {
+      await listeners.start()
+      await pool.start()
+    },
+    async close(deadlineMs = 10_000) {
+      await listeners.stop()
+      return pool.stop(now() + deadlineMs)
+    },
+  }
+}

@@ -1,0 +1,130 @@
+import { type Envelope, toFields, toStructured } from './envelope.ts'
+import { type EventError, EventNotConfirmedError, EventNotSentError, EventStreamFullError } from './errors.ts'
+import type { EventObserver } from './observer.ts'
+import { type Shards, tagOf } from './tags.ts'
+import type { AppendOutcome, BroadcastTransport, Fields, StreamTransport } from './transport.ts'
+
+const MAX_BATCH = 500
+
+interface Waiting {
+  readonly fields: Fields
+  readonly resolve: (outcome: AppendOutcome) => void
+}
+
+export interface PublisherOptions {
+  readonly streams: StreamTransport
+  readonly broadcasts: BroadcastTransport
+  readonly shards: Shards
+  readonly observer: EventObserver
+}
+
+/** Sends what is composed. Everything published in one turn of the event loop travels together. */
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #waiting = new Map<string, Waiting[]>()
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+  }
+
+  /** One outcome per event, in their order; never rejects. */
+  async append(envelopes: readonly Envelope[]): Promise<readonly AppendOutcome[]> {
+    const { observer } = this.#options
+    const startedAt = performance.now()
+    const outcomes = await Promise.all(envelopes.map((envelope) => this.#enqueue(envelope)))
+    if (observer.published || observer.publishFailed)
+      this.#count(envelopes, outcomes, performance.now() - startedAt)
+    return outcomes
+  }
+
+  /** @throws {EventNotSentError | EventNotConfirmedError} */
+  async broadcast(envelope: Envelope): Promise<void> {
+    const { broadcasts, observer } = this.#options
+    const startedAt = performance.now()
+    try {
+      await broadcasts.send(envelope.type, toStructured(envelope))
+    } catch (cause) {
+      observer.publishFailed?.(envelope.type, 1, 'EVENT_NOT_SENT')
+      throw new EventNotSentError([envelope.id], { cause })
+    }
+    observer.published?.(envelope.type, 1, performance.now() - startedAt)
+  }
+
+  tagOf({ type, partitionkey, id }: Envelope): string {
+    return tagOf(type.slice(0, type.indexOf('.')), partitionkey ?? id, this.#options.shards)
+  }
+
+  #enqueue(envelope: Envelope): Promise<AppendOutcome> {
+    return new Promise((resolve) => {
+      const tag = this.tagOf(envelope)
+      const waiting = this.#waiting.get(tag)
+      const item = { fields: toFields(envelope), resolve }
+      if (!waiting) {
+        this.#waiting.set(tag, [item])
+        queueMicrotask(() => this.#flush(tag))
+        return
+      }
+      waiting.push(item)
+      if (waiting.length >= MAX_BATCH) this.#flush(tag)
+    })
+  }
+
+  #flush(tag: string): void {
+    const batch = this.#waiting.get(tag)
+    if (!batch) return
+    this.#waiting.delete(tag)
+    void this.#options.streams
+      .append(
+        tag,
+        batch.map(({ fields }) => fields),
+      )
+      .then((outcomes) => {
+        for (const [at, { resolve }] of batch.entries()) resolve(outcomes[at] ?? { ok: false, sent: 'maybe' })
+      })
+  }
+
+  #count(envelopes: readonly Envelope[], outcomes: readonly AppendOutcome[], durationMs: number): void {
+    const { observer } = this.#options
+    const counts = new Map<string, { type: string; code: string; count: number }>()
+    for (const [at, { type }] of envelopes.entries()) {
+      const outcome = outcomes[at]
+      const code = outcome?.ok ? '' : codeOf(outcome)
+      const counted = counts.get(`${type} ${code}`)
+      if (counted) counted.count++
+      else counts.set(`${type} ${code}`, { type, code, count: 1 })
+    }
+    for (const { type, code, count } of counts.values()) {
+      if (code === '') observer.published?.(type, count, durationMs)
+      else observer.publishFailed?.(type, count, code)
+    }
+  }
+}
+
+function codeOf(outcome: AppendOutcome | undefined): string {
+  if (!outcome || outcome.ok) return 'EVENT_NOT_CONFIRMED'
+  return { no: 'EVENT_NOT_SENT', maybe: 'EVENT_NOT_CONFIRMED', full: 'EVENT_STREAM_FULL' }[outcome.sent]
+}
+
+/** The one error of several outcomes, the least certain first; undefined when all arrived. */
+export function errorOf(
+  envelopes: readonly Envelope[],
+  outcomes: readonly AppendOutcome[],
+): EventError | undefined {
+  const failed = (sent: string) =>
+    envelopes.filter((_, at) => {
+      const outcome = outcomes[at]
+      return outcome && !outcome.ok && outcome.sent === sent
+    })
+  const causeOf = (sent: string) => {
+    const first = outcomes.find((outcome) => !outcome.ok && outcome.sent === sent)
+    return { cause: first && !first.ok ? first.cause : undefined }
+  }
+  const ids = (which: readonly Envelope[]) => which.map(({ id }) => id)
+  const unconfirmed = failed('maybe')
+  if (unconfirmed.length > 0)
+    return new EventNotConfirmedError(ids([...unconfirmed, ...failed('no')]), causeOf('maybe'))
+  const full = failed('full')
+  if (full[0]) return new EventStreamFullError(full[0].type)
+  const unsent = failed('no')
+  return unsent.length > 0 ? new EventNotSentError(ids(unsent), causeOf('no')) : undefined
+}

@@ -1,0 +1,56 @@
+/**
+ * Names of everything kept in Redis. All keys of one tag share the hash tag `{tag}`, so that in a cluster one
+ * script, or one XREADGROUP, may touch them together.
+ *
+ * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+ */
+export interface GroupKeys {
+  readonly stream: string
+  /** Sorted set of whole entries by the time they are tried again, in milliseconds of the server's clock. */
+  readonly due: string
+  /** Stream of what is delivered again to this group only. */
+  readonly again: string
+  readonly dead: string
+  readonly parked: string
+  /** Ordered groups: hash of held key to the origin id it waits for. */
+  readonly held: string
+  /** Ordered groups: who may read. */
+  readonly leader: string
+}
+
+export function streamKey(prefix: string, tag: string): string {
+  return `${prefix}:{${tag}}`
+}
+
+export function groupKeys(prefix: string, tag: string, group: string): GroupKeys {
+  const stream = streamKey(prefix, tag)
+  return {
+    stream,
+    due: `${stream}:due:${group}`,
+    again: `${stream}:again:${group}`,
+    dead: `${stream}:dead:${group}`,
+    parked: `${stream}:parked:${group}`,
+    held: `${stream}:held:${group}`,
+    leader: `${stream}:leader:${group}`,
+  }
+}
+
+/** Ordered groups: list of whole entries that wait behind one held key. */
+export function behindKey(keys: GroupKeys, key: string): string {
+  return `${keys.held}:${key}`
+}
+
+/** Exists while the consumer's process lives. */
+export function aliveKey(keys: GroupKeys, group: string, consumer: string): string {
+  return `${keys.stream}:alive:${group}:${consumer}`
+}
+
+/** Exists while the stream is at its cap. */
+export function fullKey(prefix: string, tag: string): string {
+  return `${streamKey(prefix, tag)}:full`
+}
+
+/** Pub/Sub ignores database numbers: services that share a server differ in their prefix. */
+export function channelName(prefix: string, event: string): string {
+  return `${prefix}:live:${event}`
+}

@@ -1,0 +1,38 @@
+export * from './events/client.ts'
+export type { EventAttributes } from './events/compose.ts'
+export type {
+  BatchHandler,
+  Handler,
+  HandlerContext,
+  ReceivedEvent,
+  SubscribeOptions,
+  Subscription,
+} from './events/consume/subscription.ts'
+export { contracts } from './events/contracts/all.ts'
+export type * from './events/dead-letters.ts'
+export { type Envelope, fromFields, fromStructured, toFields, toStructured } from './events/envelope.ts'
+export * from './events/errors.ts'
+export * from './events/event.ts'
+export type { SubscriptionHealth } from './events/health.ts'
+export type * from './events/observer.ts'
+export type { Capabilities } from './events/redis/capabilities.ts'
+export {
+  type Connect,
+  connectionOptions,
+  type Purpose,
+  type RedisClient,
+} from './events/redis/connections.ts'
+export { enforceRetention, type RetentionOptions, type RetentionReport } from './events/redis/retention.ts'
+export {
+  type RedisTransports,
+  type RedisTransportsOptions,
+  redisTransports,
+} from './events/redis/transports.ts'
+export { createRegistry, type Registry } from './events/registry.ts'
+export type { ReplayOptions } from './events/replay.ts'
+export type { ReplayJob, ReplayJobs } from './events/replay-jobs.ts'
+export { type Backoff, backoffMs } from './events/retry.ts'
+export { memoryStore, type SubscriptionRecord, type SubscriptionStore } from './events/store.ts'
+export type { Shards } from './events/tags.ts'
+export type * from './events/transport.ts'
+export { memoryTransports, type Transports } from './events/transports.ts'
