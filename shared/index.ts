@@ -1,4 +1,4 @@
-export * from './events/client.ts'
+export { createEvents } from './events/client.ts'
 export type { EventAttributes } from './events/compose.ts'
 export type {
   BatchHandler,
@@ -13,6 +13,7 @@ export type * from './events/dead-letters.ts'
 export { type Envelope, fromFields, fromStructured, toFields, toStructured } from './events/envelope.ts'
 export * from './events/errors.ts'
 export * from './events/event.ts'
+export type * from './events/events.ts'
 export type { SubscriptionHealth } from './events/health.ts'
 export type * from './events/observer.ts'
 export type { Capabilities } from './events/redis/capabilities.ts'

@@ -1,3 +1,5 @@
+import { batches } from './delivery/batches.ts'
+import { deadLetters } from './delivery/dead-letters.ts'
 import { delivers } from './delivery/delivers.ts'
 import { fails } from './delivery/fails.ts'
 import { orders } from './delivery/orders.ts'
@@ -20,7 +22,7 @@ export interface DeliverySuiteOptions {
   readonly differences?: Readonly<Record<string, string>>
 }
 
-const SCENES = { ...delivers, ...fails, ...orders, ...replays, ...versions }
+const SCENES = { ...delivers, ...fails, ...batches, ...deadLetters, ...orders, ...replays, ...versions }
 
 /** Every sentence of the delivery contract that holds on every transport. */
 export const deliverySentences: readonly string[] = Object.keys(SCENES)

@@ -1,18 +1,18 @@
 import { millisecondsOf } from '../entry-id.ts'
-import { BatchError, HandlerTimeoutError, PermanentError } from '../errors.ts'
+import { BatchError, PermanentError } from '../errors.ts'
 import type { EventLogger, EventObserver, Outcome } from '../observer.ts'
 import { type Entry, type GroupMember, type Move, originOf, refOf } from '../transport.ts'
 import { Acks } from './acks.ts'
-import { type Delivery, deliveryOf, Invocation } from './delivery.ts'
+import { type Delivery, deliveryOf, type Invocation } from './delivery.ts'
 import { fateOf, outcomeOf } from './fate.ts'
 import { DependencyGate } from './gate.ts'
+import { HeldKeys } from './held-keys.ts'
+import { type Failure, Invocations } from './invocations.ts'
 import { Lanes } from './lanes.ts'
 import { persist } from './persist.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Signal } from './signal.ts'
-import type { ReceivedEvent, Subscription } from './subscription.ts'
-
-const BEHIND_FULL_RETRY_MS = 200
+import type { Subscription } from './subscription.ts'
 
 export interface DispatcherOptions {
   readonly subscription: Subscription
@@ -24,10 +24,6 @@ export interface DispatcherOptions {
   readonly random: () => number
 }
 
-interface Failure {
-  readonly error: unknown
-}
-
 /** Takes the entries a member reads to their end: handled and acknowledged, or moved. */
 export class Dispatcher {
   readonly #options: DispatcherOptions
@@ -35,12 +31,10 @@ export class Dispatcher {
   readonly #gate: DependencyGate
   readonly #acks: Acks
   readonly #ahead: ReadAhead
-  readonly #invocations = new Set<Invocation>()
+  readonly #invocations: Invocations
   readonly #busy = new Map<string, Entry>()
-  readonly #held = new Set<string>()
-  #sweep: ReturnType<typeof setTimeout> | undefined
+  readonly #held: HeldKeys
   #stopping = false
-  #blocked = false
   /** Notified whenever there may be room to read. */
   readonly room = new Signal()
 
@@ -57,6 +51,17 @@ export class Dispatcher {
         this.room.notify()
       },
     )
+    this.#invocations = new Invocations({
+      ...options,
+      ended: (invocation, failure) => this.#ended(invocation, failure),
+    })
+    this.#held = new HeldKeys({
+      ...options,
+      stopped: () => this.#stopping,
+      aside: (waiting) => {
+        this.#lanes.running += waiting ? -1 : 1
+      },
+    })
     this.#gate = new DependencyGate({
       failuresInRow: subscription.pauseAfterFailures,
       firstPauseMs: subscription.pauseMs,
@@ -84,9 +89,9 @@ export class Dispatcher {
     return this.#gate.closed
   }
 
-  /** Too many events wait behind one key: only what is delivered again may be read, which is what the key waits for. */
+  /** Only what is delivered again may be read. */
   get blocked(): boolean {
-    return this.#blocked
+    return this.#held.full
   }
 
   /** How many entries may be read now. */
@@ -98,8 +103,7 @@ export class Dispatcher {
 
   /** Ordered groups, when this member begins to lead: the keys that wait for an earlier event. */
   leads(held: ReadonlySet<string>): void {
-    this.#held.clear()
-    for (const key of held) this.#held.add(key)
+    this.#held.replace(held)
   }
 
   /** Ordered groups, when another member leads: what was not started is its. */
@@ -115,7 +119,7 @@ export class Dispatcher {
       if (this.#busy.has(delivery.ref)) continue
       this.#busy.set(delivery.ref, entry)
       if (delivery.decided === 'skip') this.#finish(delivery, 'skipped', now)
-      else this.#lanes.add(delivery, entry.again && this.#held.has(delivery.key))
+      else this.#lanes.add(delivery, entry.again && this.#held.isHeld(delivery.key))
     }
     this.#pump()
   }
@@ -125,11 +129,7 @@ export class Dispatcher {
     for (const ref of refs) {
       this.#busy.delete(ref)
       this.#lanes.drop(ref)
-      for (const invocation of this.#invocations) {
-        if (invocation.deliveries.some((delivery) => delivery.ref === ref)) {
-          invocation.abort(new Error('another process has taken the event over'))
-        }
-      }
+      this.#invocations.abort(ref, new Error('another process has taken the event over'))
     }
   }
 
@@ -153,119 +153,45 @@ export class Dispatcher {
         await this.room.wait(Math.min(50, deadlineMs - now()))
     }
     this.#acks.stop()
-    clearTimeout(this.#sweep)
-    const open: string[] = []
-    for (const invocation of this.#invocations) {
-      for (const { received } of invocation.deliveries) open.push(received?.event.type ?? '')
-      invocation.abort(new Error('the process is shutting down'))
-    }
-    return open
+    return this.#invocations.abandon(new Error('the process is shutting down'))
   }
 
   #pump(): void {
     const { batched, concurrency, maxBatch } = this.#options.subscription
     if (!this.#options.member.leading) return
     while (!this.#stopping && this.#gate.admits(this.#lanes.running)) {
-      if (batched && this.#invocations.size >= concurrency) return
+      if (batched && this.#invocations.count >= concurrency) return
       const first = this.#lanes.take(this.#gate.closed)
       if (!first) return
       const probe = this.#gate.closed
       this.#gate.started()
       if (!this.#needsPreparation(first)) {
         const deliveries = batched && !probe ? this.#lanes.takeMore(first, maxBatch) : [first]
-        this.#invoke(deliveries)
+        this.#invocations.start(deliveries)
       } else void this.#prepare(first)
     }
   }
 
-  #needsPreparation({ entry, key, decided }: Delivery): boolean {
-    return decided !== undefined || entry.suspect || (this.#held.has(key) && !entry.again)
+  #needsPreparation(delivery: Delivery): boolean {
+    return delivery.decided !== undefined || delivery.entry.suspect || this.#held.stops(delivery)
   }
 
   async #prepare(delivery: Delivery): Promise<void> {
     const { member, now } = this.#options
-    const { entry, key, decided } = delivery
-    if (this.#held.has(key) && !entry.again && !(await this.#passes(delivery))) return
+    const { entry, decided } = delivery
+    if (this.#held.stops(delivery) && !(await this.#held.passes(delivery))) {
+      return this.#finish(delivery, 'postponed', now())
+    }
     if (decided && decided !== 'skip') {
       return this.#move(delivery, decided, now())
     }
     if (entry.suspect && !(await this.#surely(() => member.begin(entry), false))) {
       return this.#finish(delivery, 'lost', now())
     }
-    this.#invoke([delivery])
-  }
-
-  /** Ordered groups: false when the entry now waits behind its key. */
-  async #passes(delivery: Delivery): Promise<boolean> {
-    const { member, logger, now, subscription } = this.#options
-    for (;;) {
-      const place = await this.#surely(() => member.queueBehind(delivery.entry, delivery.key), 'lost')
-      if (place === 'free') {
-        this.#held.delete(delivery.key)
-        this.#blocked = false
-        return true
-      }
-      if (place !== 'full' || this.#stopping) {
-        this.#blocked = false
-        this.#finish(delivery, 'postponed', now())
-        return false
-      }
-      if (!this.#blocked) {
-        logger.error(
-          { subscription: subscription.name },
-          'too many events wait behind one key: reading pauses',
-        )
-      }
-      this.#blocked = true
-      this.#lanes.running--
-      await new Promise((resolve) => setTimeout(resolve, BEHIND_FULL_RETRY_MS))
-      this.#lanes.running++
-    }
-  }
-
-  #invoke(deliveries: readonly Delivery[]): void {
-    const { subscription, observer, now } = this.#options
-    const invocation = new Invocation(subscription, deliveries, now())
-    this.#invocations.add(invocation)
-    this.#sweep ??= setTimeout(() => this.#sweepOverdue(), subscription.timeoutMs)
-    const events: ReceivedEvent[] = []
-    for (const { received } of deliveries) if (received) events.push(received.event)
-    const ended = () => this.#ended(invocation, undefined)
-    const failed = (error: unknown) => this.#ended(invocation, { error })
-    try {
-      if (observer.handling) {
-        const envelopes = deliveries.flatMap(({ received }) => (received ? [received.envelope] : []))
-        const run = async () => {
-          await subscription.handle(events, invocation)
-        }
-        observer.handling(subscription.name, envelopes, run).then(ended, failed)
-        return
-      }
-      const result = subscription.handle(events, invocation)
-      if (result instanceof Promise) result.then(ended, failed)
-      else Promise.resolve(result).then(ended, failed)
-    } catch (error) {
-      failed(error)
-    }
-  }
-
-  #sweepOverdue(): void {
-    const { now, subscription } = this.#options
-    this.#sweep = undefined
-    for (const invocation of this.#invocations) {
-      const leftMs = invocation.startedAtMs + subscription.timeoutMs - now()
-      if (leftMs > 0) {
-        this.#sweep = setTimeout(() => this.#sweepOverdue(), leftMs)
-        return
-      }
-      const error = new HandlerTimeoutError(subscription.timeoutMs)
-      invocation.abort(error)
-      this.#ended(invocation, { error })
-    }
+    this.#invocations.start([delivery])
   }
 
   #ended(invocation: Invocation, failure: Failure | undefined): void {
-    if (!this.#invocations.delete(invocation)) return
     const { deliveries, startedAtMs } = invocation
     this.#ahead.took(this.#options.now() - startedAtMs)
     if (failure && deliveries.length > 1) this.#split(deliveries, failure.error, startedAtMs)
@@ -286,8 +212,8 @@ export class Dispatcher {
       return
     }
     const middle = Math.ceil(deliveries.length / 2)
-    this.#invoke(deliveries.slice(0, middle))
-    this.#invoke(deliveries.slice(middle))
+    this.#invocations.start(deliveries.slice(0, middle))
+    this.#invocations.start(deliveries.slice(middle))
   }
 
   #settle(delivery: Delivery, failure: Failure | undefined, startedAtMs: number): void {
@@ -317,7 +243,7 @@ export class Dispatcher {
     const { member, subscription, logger } = this.#options
     const outcome = await this.#surely(() => member.move(delivery.entry, move), 'lost')
     if (outcome === 'moved') {
-      if (move.key !== undefined && move.keyThen === 'hold') this.#held.add(move.key)
+      if (move.key !== undefined && move.keyThen === 'hold') this.#held.hold(move.key)
       if (move.delayMs !== undefined) this.retryIn(move.delayMs)
     }
     if (move.to === 'dead' && outcome === 'moved') {
@@ -330,9 +256,7 @@ export class Dispatcher {
 
   /** Acknowledges the head of a key; the key goes on once nothing waits behind it. */
   async #release(delivery: Delivery, startedAtMs: number): Promise<void> {
-    const { member } = this.#options
-    const { held } = await this.#surely(() => member.release(delivery.entry, delivery.key), { held: true })
-    if (!held) this.#held.delete(delivery.key)
+    await this.#held.release(delivery.entry, delivery.key)
     this.#finish(delivery, 'done', startedAtMs, false)
   }
 

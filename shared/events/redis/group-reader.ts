@@ -1,11 +1,11 @@
 import { compareIds, idBeforeTime } from '../entry-id.ts'
 import type { Entry } from '../transport.ts'
 import { ready, within } from './connections.ts'
+import { ENSURE_GROUP } from './group-scripts.ts'
 import type { GroupKeys } from './keys.ts'
 import type { MemberOptions } from './member.ts'
 import { recordOf, type StreamsReply } from './replies.ts'
 import { runScript } from './run-script.ts'
-import { ENSURE_GROUP } from './scripts.ts'
 
 const GRACE_MS = 2000
 const READY_MS = 2000

@@ -12,6 +12,8 @@ import {
 } from '../transport.ts'
 import type { RedisClient } from './connections.ts'
 import { GroupReader } from './group-reader.ts'
+import * as groups from './group-scripts.ts'
+import * as holding from './holding-scripts.ts'
 import { aliveKey, behindKey, type GroupKeys, groupKeys } from './keys.ts'
 import { groupPosition } from './position.ts'
 import { Recovery } from './recovery.ts'
@@ -72,7 +74,7 @@ export class RedisMember implements GroupMember {
     const at = performance.now()
     if (at < this.#leadRenewAtMs && this.leading) return true
     const led = this.leading
-    const leads = (await this.#run(scripts.LEAD, [this.#keys.leader], [consumer, leaseMs])) === 1
+    const leads = (await this.#run(groups.LEAD, [this.#keys.leader], [consumer, leaseMs])) === 1
     this.#leadsUntilMs = leads ? at + leaseMs * 0.8 : 0
     this.#leadRenewAtMs = at + leaseMs / 3
     if (leads && !led) this.#recovery.takeAll()
@@ -88,7 +90,7 @@ export class RedisMember implements GroupMember {
   }
 
   async begin(entry: Entry): Promise<boolean> {
-    return (await this.#run(scripts.BEGIN, [this.#source(entry)], [...this.#me, entry.id])) === 1
+    return (await this.#run(holding.BEGIN, [this.#source(entry)], [...this.#me, entry.id])) === 1
   }
 
   async ack(entries: readonly Entry[]): Promise<void> {
@@ -154,12 +156,12 @@ export class RedisMember implements GroupMember {
 
   async keepAlive(entries: readonly Entry[]): Promise<readonly string[]> {
     await this.#sayAlive()
-    const lost = await this.#perStream(entries, scripts.KEEP_ALIVE)
+    const lost = await this.#perStream(entries, holding.KEEP_ALIVE)
     return [...lost.fresh, ...lost.again.map((id) => `again:${id}`)]
   }
 
   async handBack(entries: readonly Entry[]): Promise<void> {
-    await this.#perStream(entries, scripts.HAND_BACK)
+    await this.#perStream(entries, holding.HAND_BACK)
   }
 
   async bringBack(): Promise<number> {
@@ -206,8 +208,8 @@ export class RedisMember implements GroupMember {
     const { entries } = await this.#recovery.own(new Map(), 1000)
     // Nobody knows of these: their reply was cut off by closing the reading connection.
     if (!ordered) await this.handBack(entries)
-    for (const source of [stream, again]) await this.#run(scripts.REMOVE_CONSUMER, [source], this.#me)
-    if (ordered) await this.#run(scripts.RESIGN, [leader], [this.consumer])
+    for (const source of [stream, again]) await this.#run(holding.REMOVE_CONSUMER, [source], this.#me)
+    if (ordered) await this.#run(groups.RESIGN, [leader], [this.consumer])
     await commands.del(aliveKey(this.#keys, this.#options.group, this.consumer))
   }
 

@@ -1,11 +1,12 @@
 import { millisecondsOf } from '../entry-id.ts'
 import type { GroupHealth, GroupOperations, StoredEntry } from '../transport.ts'
 import type { RedisClient } from './connections.ts'
+import { ENSURE_GROUP } from './group-scripts.ts'
 import { behindKey, groupKeys } from './keys.ts'
 import { groupPosition } from './position.ts'
 import { type EntryReply, recordOf } from './replies.ts'
 import { runScript } from './run-script.ts'
-import { ENSURE_GROUP, PURGE, REDRIVE } from './scripts.ts'
+import { PURGE, REDRIVE } from './scripts.ts'
 
 const MAX_COUNTED = 10_000
 

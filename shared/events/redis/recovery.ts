@@ -1,9 +1,9 @@
 import type { Entry, Recovered } from '../transport.ts'
+import { CLAIM, OWN, REMOVE_CONSUMER } from './holding-scripts.ts'
 import { aliveKey, type GroupKeys } from './keys.ts'
 import type { MemberOptions } from './member.ts'
 import { type HeldReply, heldEntry, recordOf } from './replies.ts'
 import { runScript } from './run-script.ts'
-import { CLAIM, OWN, REMOVE_CONSUMER } from './scripts.ts'
 
 const SCAN_COUNT = 100
 const SUSPECT_AFTER = 2

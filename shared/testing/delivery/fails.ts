@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { BatchError, DependencyError, PermanentError } from '../../events/errors.ts'
+import { DependencyError, PermanentError } from '../../events/errors.ts'
 import { eventually } from '../eventually.ts'
 import { ThingMade } from './contracts.ts'
 import { SOON, type Stage } from './stage.ts'
@@ -148,108 +148,5 @@ export const fails: Readonly<Record<string, Scene>> = {
 
     await eventually(() => assert.equal(handled.size, 100))
     assert.deepEqual((await events.deadLetters.list('row')).items, [])
-  },
-
-  'a batch that fails is halved until the culprit stands alone': async ({ process }) => {
-    const events = await process()
-    const handled = new Set<number>()
-    events.subscribeBatch(ThingMade, { name: 'halved', attempts: 2, backoff: SOON }, (batch) => {
-      if (batch.some(({ data }) => data.n === 13)) throw new Error(`13 among ${batch.length}`)
-      for (const { data } of batch) handled.add(data.n)
-    })
-    await events.start()
-
-    await events.publishMany(
-      ThingMade,
-      Array.from({ length: 40 }, (_, n) => made(n)),
-    )
-
-    await eventually(async () => {
-      const { items } = await events.deadLetters.list('halved')
-      assert.deepEqual(
-        items.map(({ fields, error }) => [JSON.parse(fields.data ?? '').n, error]),
-        [[13, '13 among 1']],
-      )
-      assert.equal(handled.size, 39)
-    })
-  },
-
-  'a batch that names its culprits repeats only those': async ({ process }) => {
-    const events = await process()
-    const calls: number[][] = []
-    events.subscribeBatch(ThingMade, { name: 'named', backoff: SOON }, (batch) => {
-      calls.push(batch.map(({ data }) => data.n))
-      const failures = batch.filter(({ data, attempt }) => data.n % 2 === 1 && attempt === 1)
-      if (failures.length > 0)
-        throw new BatchError(failures.map(({ id }) => ({ id, error: new Error('odd') })))
-    })
-    await events.start()
-
-    await events.publishMany(ThingMade, [made(1), made(2), made(3), made(4)])
-
-    await eventually(() => assert.deepEqual(calls.flat().toSorted(), [1, 1, 2, 3, 3, 4]))
-    await eventually(async () => assert.equal((await events.health())[0]?.pending, 0))
-  },
-
-  'a redriven dead letter returns to its own subscription only, marked, its attempts reset': async ({
-    process,
-  }) => {
-    const audit: unknown[] = []
-    const events = await process({ audit: async (done) => void audit.push(done) })
-    let broken = true
-    const seen: string[] = []
-    events.subscribe(ThingMade, { name: 'redriven', attempts: 1 }, ({ attempt, redelivered, data }) => {
-      if (broken) throw new Error('broken')
-      seen.push(`${data.n} ${attempt} ${redelivered}`)
-    })
-    let others = 0
-    events.subscribe(ThingMade, { name: 'other' }, () => void others++)
-    await events.start()
-    await events.publishMany(ThingMade, [made(1), made(2), made(3)])
-    const letters = await eventually(async () => {
-      const { items } = await events.deadLetters.list('redriven')
-      assert.equal(items.length, 3)
-      return items
-    })
-
-    broken = false
-    const first = letters[0]?.id ?? ''
-    const one = await events.deadLetters.redrive('redriven', [first, first], { by: 'ada' })
-    const rest = await events.deadLetters.redrive(
-      'redriven',
-      { type: 'thing.made' },
-      { by: 'ada', perSecond: 1000 },
-    )
-
-    assert.deepEqual([one, rest], [1, 2])
-    await eventually(() => assert.deepEqual(seen.toSorted(), ['1 1 true', '2 1 true', '3 1 true']))
-    assert.equal(others, 3)
-    assert.deepEqual(audit[0], { action: 'redrive', by: 'ada', subscription: 'redriven', letters: [first] })
-    assert.equal((await events.deadLetters.list('redriven')).items.length, 0)
-  },
-
-  'dead letters are found by page, by error and one at a time, and purged': async ({ process }) => {
-    const events = await process()
-    events.subscribe(ThingMade, { name: 'found', attempts: 1, pauseAfterFailures: 100 }, ({ data }) => {
-      throw new Error(data.n % 2 === 0 ? 'even' : 'odd')
-    })
-    await events.start()
-    await events.publishMany(
-      ThingMade,
-      Array.from({ length: 10 }, (_, n) => made(n)),
-    )
-    await eventually(async () => assert.equal((await events.health())[0]?.dead, 10))
-
-    const page = await events.deadLetters.list('found', { limit: 4 })
-    const rest = await events.deadLetters.list('found', { limit: 10, after: page.next ?? '' })
-    const even = await events.deadLetters.list('found', { error: 'even' })
-    const one = await events.deadLetters.get('found', even.items[0]?.id ?? '')
-    const purged = await events.deadLetters.purge('found', { error: 'even' }, { by: 'ada' })
-
-    assert.deepEqual([page.items.length, rest.items.length, even.items.length], [4, 6, 5])
-    assert.equal(one?.error, 'even')
-    assert.equal(purged, 5)
-    assert.equal((await events.deadLetters.list('found')).items.length, 5)
-    await assert.rejects(events.deadLetters.list('unknown'), { code: 'EVENT_UNKNOWN' })
   },
 }

@@ -1,4 +1,5 @@
-import { createEvents, type Events, type EventsOptions } from '../../events/client.ts'
+import { createEvents } from '../../events/client.ts'
+import type { Events, EventsOptions } from '../../events/events.ts'
 import type { Transports } from '../../events/transports.ts'
 
 /** A fresh event server, or a fresh part of one, for one test. */

@@ -1,4 +1,5 @@
-import { createEvents, type Events, type EventsOptions } from '../../../../shared/events/client.ts'
+import { createEvents } from '../../../../shared/events/client.ts'
+import type { Events, EventsOptions } from '../../../../shared/events/events.ts'
 import {
   type RedisTransports,
   type RedisTransportsOptions,
