@@ -5,11 +5,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { type CreateUserOptions, createUserWithPassword } from './commands/create-user.ts'
 import { findUnreadiness } from './commands/healthcheck.ts'
 import { type Config, describeConfig, loadConfig } from './config.ts'
-import {
-  connectServiceDatabase,
-  type Database,
-  databaseConfigKeys,
-} from './infrastructure/database/connection.ts'
+import { databaseConfigKeys, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateDown, migrateUp, migrationStatus } from './infrastructure/database/migrations/index.ts'
 import { roles } from './infrastructure/database/schema.ts'
 import { runtimeName } from './runtime.ts'
@@ -37,9 +33,6 @@ export interface CommandLineDependencies {
 
 /** `configuration` is `EX_CONFIG` of sysexits.h. */
 const exitCodes = { done: 0, failed: 1, usage: 2, configuration: 78 } as const
-
-/** A statement of a migration may take its time, where that of a request must not. */
-const migrationTimeoutMs = 600_000
 
 /**
  * Runs one command, as it is typed after the program's name; none means `serve`.
@@ -87,17 +80,25 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
   migrate
     .command('up')
     .description('apply what is missing; safe from several processes at once')
-    .action(() => withDatabase(env, async (db) => printNames('applied', await migrateUp(db))))
+    .action(() =>
+      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) =>
+        printNames('applied', await migrateUp(db)),
+      ),
+    )
   migrate
     .command('down')
     .description('take the newest migration back')
-    .action(() => withDatabase(env, async (db) => printNames('reverted', await migrateDown(db))))
+    .action(() =>
+      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) =>
+        printNames('reverted', await migrateDown(db)),
+      ),
+    )
   migrate
     .command('status')
     .description('list the migrations; exit code 1 while one is missing')
     .option('--json', 'for programs')
     .action(({ json }: { json?: boolean }) =>
-      withDatabase(env, async (db) => {
+      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) => {
         const status = await migrationStatus(db)
         if (status.some(({ executedAt }) => executedAt === undefined)) outcome.exitCode = exitCodes.failed
         if (json) printJson(status.map(({ name, executedAt = null }) => ({ name, applied_at: executedAt })))
@@ -121,7 +122,7 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     .option('--if-missing', 'do nothing when the e-mail is taken')
     .option('--json', 'for programs')
     .action(({ json, ...options }: CreateUserOptions & { json?: boolean }) =>
-      withDatabase(env, async (db) => {
+      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) => {
         const { user, password } = await createUserWithPassword(db, options, readStdin)
         if (json) printJson({ user: user ?? null, ...(password && { password }) })
         else if (user === undefined) print(`${options.email} exists already`)
@@ -159,16 +160,6 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
       else print(`${name} ${version} (${runtimeName})`)
     })
   return program
-}
-
-async function withDatabase(env: Environment, work: (db: Database) => Promise<void>): Promise<void> {
-  const config = loadConfig(env, databaseConfigKeys)
-  const db = connectServiceDatabase({ ...config, databaseStatementTimeoutMs: migrationTimeoutMs })
-  try {
-    await work(db)
-  } finally {
-    await db.destroy()
-  }
 }
 
 function parseRoles(text: string): ProcessRole[] {

@@ -7,7 +7,11 @@ import packageJson from '../package.json' with { type: 'json' }
 import { createApp, createOperationsApp } from './app.ts'
 import { runCommandLine, type ServeOptions } from './cli.ts'
 import { type Config, loadConfig } from './config.ts'
-import { connectServiceDatabase, type Database } from './infrastructure/database/connection.ts'
+import {
+  connectServiceDatabase,
+  type Database,
+  withAdministrativeDatabase,
+} from './infrastructure/database/connection.ts'
 import { migrateUp } from './infrastructure/database/migrations/index.ts'
 import { roles } from './infrastructure/database/schema.ts'
 import { databaseProbe, redisProbe } from './infrastructure/probes.ts'
@@ -66,7 +70,9 @@ async function start(
   lifecycle.opened('database', () => db.destroy())
   const probeDatabase = databaseProbe(db)
   await probeDatabase()
-  if (migrate) for (const name of await migrateUp(db)) logger.info({ migration: name }, 'migrated')
+  if (migrate)
+    for (const name of await withAdministrativeDatabase(config, migrateUp))
+      logger.info({ migration: name }, 'migrated')
 
   const operations = {
     registry: metrics.registry,

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { variableName } from '@kiln/shared/settings'
 import { type TSchema, TypeGuard } from '@sinclair/typebox'
 import { ConfigSchema } from '../src/config.ts'
 import { type RunningService, startService } from './support/process.ts'
+
+setDefaultTimeout(30_000)
 
 const root = resolve(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,8 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { createTestDatabase } from '../support/database.ts'
 import { isCompiled, runProgram } from '../support/process.ts'
 import { testEnvironment, testSecret } from '../support/service.ts'
+
+setDefaultTimeout(30_000)
 
 describe('the command line, from an empty folder', () => {
   let cwd: string

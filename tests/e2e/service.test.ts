@@ -119,6 +119,45 @@ describe('starting', () => {
   })
 })
 
+describe('development mode', () => {
+  const email = 'planted-name@example.com'
+  const logIn = (url: string) =>
+    fetch(`${url}/api/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email, password: 'planted-password-1' }),
+    })
+
+  test('logs SQL without its parameters, and answers as production does', async () => {
+    const debug = await startService({ SERVICE_DEBUG: 'true', SERVICE_LOG_FORMAT: 'json' })
+    const production = await startService()
+
+    const [inDebug, inProduction] = await Promise.all([logIn(debug.url), logIn(production.url)])
+    const { output } = debug
+    await eventually(() => expect(output.stdout).toContain('"sql":"select'))
+
+    const { correlation_id: _, ...answer } = (await inDebug.json()) as Record<string, unknown>
+    expect(await inProduction.json()).toMatchObject(answer)
+    expect(inDebug.status).toBe(inProduction.status)
+    expect(output.stdout).not.toContain('planted')
+    expect(production.output.stdout).not.toContain('"sql"')
+    await Promise.all([debug.close(), production.close()])
+  })
+
+  test('its lines are for people', async () => {
+    const { SERVICE_DATABASE_URL: _, ...noServers } = testEnvironment({
+      SERVICE_DEBUG: 'true',
+      SERVICE_REDIS_URL: 'memory://',
+    })
+
+    const outcome = await runProgram(['serve'], {
+      env: { ...noServers, SERVICE_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' },
+    })
+
+    expect(outcome.stdout).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\].*FATAL.*: cannot start/m)
+  })
+})
+
 describe('stopping', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     '%s is answered with exit code 0 within a second',

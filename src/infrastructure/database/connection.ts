@@ -47,3 +47,19 @@ export function connectServiceDatabase(
     }),
   })
 }
+
+/** A migration may take its time, where a request must not. */
+const administrativeTimeoutMs = 600_000
+
+/** Works on a connection of its own, without a request's time limit and without SQL in the logs, and closes it. */
+export async function withAdministrativeDatabase<Result>(
+  config: DatabaseConfig,
+  work: (db: Database) => Promise<Result>,
+): Promise<Result> {
+  const db = connectServiceDatabase({ ...config, databaseStatementTimeoutMs: administrativeTimeoutMs })
+  try {
+    return await work(db)
+  } finally {
+    await db.destroy()
+  }
+}
