@@ -16,6 +16,12 @@ export * from './events/event.ts'
 export type * from './events/events.ts'
 export type { SubscriptionHealth } from './events/health.ts'
 export type * from './events/observer.ts'
+export {
+  createEventOperations,
+  deadLettersAudit,
+  type EventOperations,
+  type EventsAudit,
+} from './events/operations.ts'
 export type { Capabilities } from './events/redis/capabilities.ts'
 export {
   type Connect,

@@ -1,6 +1,7 @@
 export { type Auth, type AuthOptions, createAuth } from './auth.ts'
 export { decodeCursor, encodeCursor } from './cursor.ts'
 export { bearerAuth, docs } from './docs.ts'
+export { type EventHealthOptions, eventHealth } from './event-health.ts'
 export { type HealthOptions, type HealthProbe, healthRoutes, type PartHealth } from './health.ts'
 export { jsonBody } from './json-body.ts'
 export { metricsRoutes } from './metrics.ts'
@@ -18,5 +19,4 @@ export {
   type RequestContext,
   type RequestObserver,
   requestContext,
-  traceIdOf,
 } from './request-context.ts'
