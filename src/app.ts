@@ -1,5 +1,6 @@
 import {
   type Auth,
+  createAuth,
   docs,
   type HealthOptions,
   healthRoutes,
@@ -9,13 +10,15 @@ import {
   type RequestObserver,
   requestContext,
 } from '@kiln/shared/http'
-import type { PasswordHasher } from '@kiln/shared/security'
+import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
+import type { Config } from './config.ts'
 import { problems } from './errors.ts'
 import type { Database } from './infrastructure/database/connection.ts'
-import type { Role } from './infrastructure/database/schema.ts'
+import { type Role, roles } from './infrastructure/database/schema.ts'
+import type { Announce } from './infrastructure/events.ts'
 import { auditRoutes } from './modules/audit/routes.ts'
 import { authRoutes } from './modules/auth/routes.ts'
 import { exampleRoutes } from './modules/example/routes.ts'
@@ -42,6 +45,8 @@ export interface AppDependencies extends FrameDependencies {
   readonly auth: Auth<Role>
   readonly passwords: PasswordHasher
   readonly refreshTokenTtlSeconds: number
+  /** Left out where nobody is told what happened. */
+  readonly announce?: Announce
   /** Left out where they have a port of their own. */
   readonly operations?: OperationsDependencies
 }
@@ -72,6 +77,14 @@ function createFrame({ clientAddress, observers, closing, report, maxBodyBytes }
     .use(requestContext({ clientAddress, observers, closing }))
     .use(problemErrors({ problems, report }))
     .use(jsonBody({ maxBytes: maxBodyBytes }))
+}
+
+/** What the routes need of the service, beside their frame. */
+export function serviceParts(config: Config, db: Database) {
+  const { serviceName: issuer, jwtSecretKey: secret, jwtAudience: audience = issuer } = config
+  const { accessTokenTtlSeconds: ttlSeconds, refreshTokenTtlSeconds } = config
+  const auth = createAuth({ secret, issuer, audience, ttlSeconds, roles })
+  return { db, auth, passwords: createPasswordHasher(), refreshTokenTtlSeconds }
 }
 
 function operationsRoutes({ health, registry }: OperationsDependencies) {

@@ -11,7 +11,7 @@ import { roles } from './infrastructure/database/schema.ts'
 import { runtimeName } from './runtime.ts'
 
 /** The parts that a process can take over. */
-export const processRoles = ['http'] as const
+export const processRoles = ['http', 'consumers'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
 export interface ServeOptions {

@@ -9,6 +9,7 @@ import { type Role, roles } from '../../src/infrastructure/database/schema.ts'
 import type { CreateUser, User } from '../../src/modules/users/schemas.ts'
 import { createUser } from '../../src/modules/users/users.ts'
 import { createTestDatabase } from './database.ts'
+import { startTestEvents } from './events.ts'
 
 export const testSecret = 'k9Xw2vQp7RzLt4Ym8NcB3sHf6JdG1aEu5oPiVqWx0Z'
 
@@ -55,11 +56,13 @@ export async function createTestService(overrides: Record<string, string> = {}) 
     roles,
   })
   const passwords = createPasswordHasher()
+  const events = await startTestEvents(config, { db, metrics: metrics.registry })
   const reported: { error: unknown; code: string }[] = []
   const app = createApp({
     db,
     auth,
     passwords,
+    announce: events.announce,
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest],
@@ -96,16 +99,19 @@ export async function createTestService(overrides: Record<string, string> = {}) 
     auth,
     passwords,
     database,
+    /** Its events, in memory. */
+    events,
     /** Every answer of 500 and above. */
     reported,
     call,
     /** A user straight in the database, with an access token. */
     async signIn(role: Role, user: Partial<CreateUser> = {}): Promise<{ user: User; token: string }> {
-      const created = await createUser(db, 'system', { first_name: `Some ${role}`, ...user, role })
+      const created = await createUser({ db }, 'system', { first_name: `Some ${role}`, ...user, role })
       return { user: created, token: await auth.issueAccessToken({ userId: created.id, role }) }
     },
     async close(): Promise<void> {
       metrics.close()
+      await events.close()
       await db.destroy()
       await database.drop()
     },
