@@ -1,7 +1,9 @@
+import type { EventOperations } from '@kiln/shared'
 import {
   type Auth,
   createAuth,
   docs,
+  eventRoutes,
   type HealthOptions,
   healthRoutes,
   jsonBody,
@@ -47,13 +49,14 @@ export interface AppDependencies extends FrameDependencies {
   readonly refreshTokenTtlSeconds: number
   /** Left out where nobody is told what happened. */
   readonly announce?: Announce
+  readonly eventOperations: EventOperations
   /** Left out where they have a port of their own. */
   readonly operations?: OperationsDependencies
 }
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations } = dependencies
+  const { operations, auth, eventOperations } = dependencies
   const app = createFrame(dependencies)
     .use(
       docs({ title: packageJson.name, version: packageJson.version, description: packageJson.description }),
@@ -62,6 +65,7 @@ export function createApp(dependencies: AppDependencies) {
     .use(authRoutes(dependencies))
     .use(userRoutes(dependencies))
     .use(auditRoutes(dependencies))
+    .use(eventRoutes({ auth, operators: ['admin'], operations: eventOperations }))
   return operations ? app.use(operationsRoutes(operations)) : app
 }
 

@@ -79,7 +79,7 @@ async function start(
     metrics: metrics.registry,
     record: auditEvents(db),
   })
-  const { events, transports } = serviceEvents
+  const { events, transports, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())
   declareConsumers(events)
   if (taken.includes('consumers')) {
@@ -104,7 +104,7 @@ async function start(
     maxBodyBytes: config.maxBodyBytes,
   }
   const { host: hostname, port, operationsPort = port } = config
-  const parts = { ...serviceParts(config, db), announce: createAnnounce(events, logger) }
+  const parts = { ...serviceParts(config, db), announce: createAnnounce(events, logger), eventOperations }
   const together = operationsPort === port
   const ports: number[] = []
   const serve = async (name: string, app: AnyElysia, at: number) => {

@@ -1,22 +1,27 @@
 import { randomBytes } from 'node:crypto'
-import { createMetrics } from '@kiln/shared/observability'
+import { createLogger, createMetrics } from '@kiln/shared/observability'
 import packageJson from '../../package.json' with { type: 'json' }
 import { createApp, serviceParts } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { connectServiceDatabase } from '../infrastructure/database/connection.ts'
+import { openServiceEvents } from '../infrastructure/events.ts'
 import { clientAddress } from '../runtime.ts'
 
 /** The OpenAPI document, of an app that is built, but serves nobody. */
 export async function openApi(): Promise<unknown> {
   const config = loadConfig({
     SERVICE_DATABASE_URL: 'postgres://localhost/unused',
-    SERVICE_REDIS_URL: 'redis://localhost',
+    SERVICE_REDIS_URL: 'memory://',
+    SERVICE_SINGLE_REPLICA: 'true',
     SERVICE_JWT_SECRET_KEY: randomBytes(48).toString('base64'),
   })
   const db = connectServiceDatabase(config)
+  const { logger } = createLogger({ service: config.serviceName, level: 'silent', format: 'json' })
+  const { operations: eventOperations } = await openServiceEvents(config, { logger, record: async () => {} })
   const metrics = createMetrics({ service: config.serviceName, version: packageJson.version })
   const app = createApp({
     ...serviceParts(config, db),
+    eventOperations,
     clientAddress,
     observers: [],
     report: () => {},

@@ -63,6 +63,7 @@ export async function createTestService(overrides: Record<string, string> = {}) 
     auth,
     passwords,
     announce: events.announce,
+    eventOperations: events.operations,
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest],
