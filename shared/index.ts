@@ -15,6 +15,7 @@ export * from './events/errors.ts'
 export * from './events/event.ts'
 export type * from './events/events.ts'
 export type { SubscriptionHealth } from './events/health.ts'
+export { createLive, type Live, type LiveEvent, type LiveOptions, type Watcher } from './events/live/live.ts'
 export type * from './events/observer.ts'
 export {
   createEventOperations,

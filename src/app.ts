@@ -1,4 +1,4 @@
-import type { EventOperations } from '@kiln/shared'
+import type { EventOperations, Live } from '@kiln/shared'
 import {
   type Auth,
   createAuth,
@@ -7,6 +7,7 @@ import {
   type HealthOptions,
   healthRoutes,
   jsonBody,
+  liveEventRoutes,
   metricsRoutes,
   problemErrors,
   type RequestObserver,
@@ -50,6 +51,7 @@ export interface AppDependencies extends FrameDependencies {
   /** Left out where nobody is told what happened. */
   readonly announce?: Announce
   readonly eventOperations: EventOperations
+  readonly live: Live
   /** Left out where they have a port of their own. */
   readonly operations?: OperationsDependencies
 }
@@ -66,6 +68,7 @@ export function createApp(dependencies: AppDependencies) {
     .use(userRoutes(dependencies))
     .use(auditRoutes(dependencies))
     .use(eventRoutes({ auth, operators: ['admin'], operations: eventOperations }))
+    .use(liveEventRoutes(dependencies))
   return operations ? app.use(operationsRoutes(operations)) : app
 }
 

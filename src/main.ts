@@ -79,7 +79,7 @@ async function start(
     metrics: metrics.registry,
     record: auditEvents(db),
   })
-  const { events, transports, operations: eventOperations } = serviceEvents
+  const { events, transports, live, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())
   declareConsumers(events)
   if (taken.includes('consumers')) {
@@ -104,7 +104,12 @@ async function start(
     maxBodyBytes: config.maxBodyBytes,
   }
   const { host: hostname, port, operationsPort = port } = config
-  const parts = { ...serviceParts(config, db), announce: createAnnounce(events, logger), eventOperations }
+  const parts = {
+    ...serviceParts(config, db),
+    announce: createAnnounce(events, logger),
+    eventOperations,
+    live,
+  }
   const together = operationsPort === port
   const ports: number[] = []
   const serve = async (name: string, app: AnyElysia, at: number) => {
@@ -116,6 +121,8 @@ async function start(
     await serve('requests', createApp({ ...frame, ...parts, ...(together && { operations }) }), port)
   if (!together || ports.length === 0)
     await serve('operations', createOperationsApp({ ...frame, operations }), operationsPort)
+  // Requests that never end by themselves: closed before the server waits for them.
+  lifecycle.opened('live events', live.close)
   state.phase = 'ready'
   logger.info({ port: ports[0], version: packageJson.version, runtime: runtimeName }, 'ready')
 }

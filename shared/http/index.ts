@@ -5,6 +5,7 @@ export { type EventHealthOptions, eventHealth } from './event-health.ts'
 export { type EventRoutesOptions, eventRoutes } from './events.ts'
 export { type HealthOptions, type HealthProbe, healthRoutes, type PartHealth } from './health.ts'
 export { jsonBody } from './json-body.ts'
+export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
 export { metricsRoutes } from './metrics.ts'
 export {
   type Problem,

@@ -17,11 +17,15 @@ export async function openApi(): Promise<unknown> {
   })
   const db = connectServiceDatabase(config)
   const { logger } = createLogger({ service: config.serviceName, level: 'silent', format: 'json' })
-  const { operations: eventOperations } = await openServiceEvents(config, { logger, record: async () => {} })
+  const { operations: eventOperations, live } = await openServiceEvents(config, {
+    logger,
+    record: async () => {},
+  })
   const metrics = createMetrics({ service: config.serviceName, version: packageJson.version })
   const app = createApp({
     ...serviceParts(config, db),
     eventOperations,
+    live,
     clientAddress,
     observers: [],
     report: () => {},

@@ -3,6 +3,7 @@ import {
   contracts,
   createEventOperations,
   createEvents,
+  createLive,
   createRegistry,
   deadLettersAudit,
   type EventObserver,
@@ -10,6 +11,7 @@ import {
   type Events,
   type EventsAudit,
   enforceRetention,
+  type Live,
   memoryTransports,
   type PublishData,
   type RedisTransports,
@@ -63,6 +65,7 @@ export interface ServiceEvents {
   readonly events: Events
   readonly transports: ServiceTransports
   readonly operations: EventOperations
+  readonly live: Live
   /** Trims the streams that the service owns, every minute, until the returned function is called. */
   readonly keepRetention: () => () => Promise<void>
 }
@@ -76,7 +79,7 @@ export interface ServiceEventsOptions {
 
 /**
  * The service's events on Redis, or in this process's memory. Nothing is read before `start`; whoever opens them
- * closes the events, then the transports.
+ * closes what watches, the events, then the transports.
  *
  * @throws when Redis does not answer in time.
  */
@@ -97,6 +100,7 @@ export async function openServiceEvents(
   return {
     events,
     transports,
+    live: createLive({ transports, contracts: registry.contracts, logger }),
     operations: createEventOperations({ events, transports, registry, record }),
     keepRetention: () => keepRetention(config, transports, { logger, observer }),
   }

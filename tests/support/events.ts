@@ -27,6 +27,7 @@ export async function startTestEvents(config: Config, { db, metrics }: { db: Dat
       })
     },
     async close(): Promise<void> {
+      await opened.live.close()
       await events.close()
       await transports.close()
     },

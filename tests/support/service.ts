@@ -64,6 +64,7 @@ export async function createTestService(overrides: Record<string, string> = {}) 
     passwords,
     announce: events.announce,
     eventOperations: events.operations,
+    live: events.live,
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest],
