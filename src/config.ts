@@ -89,6 +89,9 @@ export const ConfigSchema = Type.Object({
       expected: 'must look like user.created=1,request.completed=1',
     }),
   ),
+  eventsKeepAliveMs: milliseconds('events of a process that vanished are taken over after three times this', {
+    default: 20_000,
+  }),
   eventsRetentionHours: count('how long events are kept, hours', {
     default: 168,
     minimum: 1,

@@ -164,6 +164,7 @@ const exitCode = await runCommandLine(process.argv.slice(2), {
   env: process.env,
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
+  isTerminal: process.stderr.isTTY === true,
   readStdin,
   serve,
   openApi,

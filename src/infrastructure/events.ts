@@ -41,6 +41,7 @@ export type EventsConfig = Pick<
   | 'eventsPrefix'
   | 'eventsMaxBytes'
   | 'eventsPublish'
+  | 'eventsKeepAliveMs'
   | 'eventsRetentionHours'
   | 'eventsRetentionBytes'
   | 'eventsOverflow'
@@ -54,6 +55,7 @@ export const eventsConfigKeys = [
   'eventsPrefix',
   'eventsMaxBytes',
   'eventsPublish',
+  'eventsKeepAliveMs',
   'eventsRetentionHours',
   'eventsRetentionBytes',
   'eventsOverflow',
@@ -95,7 +97,9 @@ export async function openServiceEvents(
     ...(metrics && eventMetrics({ registry: metrics, types: registry.names })),
   }
   const publishVersions = parseHeldBack(eventsPublish) ?? {}
-  const common = { service, transports, logger, observer, publishVersions, maxBytes }
+  const { eventsKeepAliveMs: keepAliveMs } = config
+  const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
+  const common = { service, transports, logger, observer, publishVersions, maxBytes, timing }
   const events = createEvents({ ...common, audit: (done) => record(deadLettersAudit(done)) })
   return {
     events,
@@ -115,6 +119,7 @@ async function openTransports(config: EventsConfig, logger: Logger): Promise<Ser
     consumer: `${hostname()}:${crypto.randomUUID().slice(0, 8)}`,
     prefix: config.eventsPrefix,
     timeoutMs,
+    keepAliveMs: config.eventsKeepAliveMs,
     maxEntryBytes: config.eventsMaxBytes,
     overflow: config.eventsOverflow,
   })
