@@ -14,6 +14,7 @@ import {
   requestContext,
 } from '@kiln/shared/http'
 import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
+import type { Announce } from '@kiln/shared/service'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
@@ -21,7 +22,6 @@ import type { Config } from './config.ts'
 import { problems } from './errors.ts'
 import type { Database } from './infrastructure/database/connection.ts'
 import { type Role, roles } from './infrastructure/database/schema.ts'
-import type { Announce } from './infrastructure/events.ts'
 import { auditRoutes } from './modules/audit/routes.ts'
 import { authRoutes } from './modules/auth/routes.ts'
 import { exampleRoutes } from './modules/example/routes.ts'

@@ -1,5 +1,5 @@
-import { contracts } from '@kiln/shared/contracts/all'
 import { OneOf } from '@kiln/shared/schema'
+import { eventSettings, parseHeldBack } from '@kiln/shared/service'
 import {
   ConfigurationError,
   describeSettings,
@@ -13,9 +13,6 @@ import packageJson from '../package.json' with { type: 'json' }
 
 export const logLevels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const
 export const logFormats = ['json', 'text'] as const
-
-/** At a stream's cap: refuse to publish, or let go what was not consumed. */
-export const overflows = ['refuse', 'trim'] as const
 
 const secret = { secret: true } as const
 
@@ -71,42 +68,7 @@ export const ConfigSchema = Type.Object({
     description: 'allows memory:// in production: one replica, a restart loses events',
     expected: 'must be true or false',
   }),
-  eventsPrefix: Type.String({
-    pattern: '^[A-Za-z0-9:_-]{1,64}$',
-    default: 'events',
-    description: 'begins every key and channel of events; services that exchange events share it',
-    expected: 'must be 1 to 64 letters, digits, colons, underscores and hyphens',
-  }),
-  eventsMaxBytes: count('largest event, attributes included, bytes', {
-    default: 262_144,
-    minimum: 1_024,
-    maximum: 16_777_216,
-  }),
-  eventsPublish: Type.Optional(
-    Type.String({
-      description:
-        'events held back at an older version during a rollout, user.created=1,…; unset: the latest',
-      expected: 'must look like user.created=1,request.completed=1',
-    }),
-  ),
-  eventsKeepAliveMs: milliseconds('events of a process that vanished are taken over after three times this', {
-    default: 20_000,
-  }),
-  eventsRetentionHours: count('how long events are kept, hours', {
-    default: 168,
-    minimum: 1,
-    maximum: 87_600,
-  }),
-  eventsRetentionBytes: count('memory that one stream may take, bytes', {
-    default: 536_870_912,
-    minimum: 1_048_576,
-    maximum: 1_099_511_627_776,
-  }),
-  eventsOverflow: OneOf(overflows, {
-    default: 'refuse',
-    description: 'at that cap: `refuse` to publish, or `trim` what was not consumed',
-    expected: 'must be refuse or trim',
-  }),
+  ...eventSettings,
   jwtSecretKey: Type.String({
     ...secret,
     description: 'signing key of access tokens, at least 32 bytes; `openssl rand -base64 48` makes one',
@@ -209,26 +171,9 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
       message: 'must not be memory:// outside development mode, unless SERVICE_SINGLE_REPLICA=true',
     })
   }
-  const heldBack = parseHeldBack(config.eventsPublish)
-  if (heldBack === undefined) {
-    const names = 'each name an event that can be brought down to the version'
-    problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: `must look like user.created=1, ${names}` })
-  }
+  if (parseHeldBack(config.eventsPublish) === undefined)
+    problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: eventSettings.eventsPublish.expected })
   return problems
-}
-
-/** The versions of `eventsPublish` by event; undefined where it is wrong. */
-export function parseHeldBack(text: string | undefined): Readonly<Record<string, number>> | undefined {
-  const versions: Record<string, number> = {}
-  for (const part of text?.split(',') ?? []) {
-    const [, name, version] = /^([a-z0-9_.]+)=([1-9])$/.exec(part.trim()) ?? []
-    const contract = contracts.find((known) => known.name === name)
-    const to = Number(version)
-    if (!contract || to > contract.latest) return undefined
-    for (let step = to; step < contract.latest; step++) if (!(step in contract.downcast)) return undefined
-    versions[contract.name] = to
-  }
-  return versions
 }
 
 /** Words of keys that stand in manuals and templates, and so in every attacker's list. */

@@ -3,6 +3,7 @@ import { workFields } from '@kiln/shared/context'
 import { eventHealth } from '@kiln/shared/http'
 import { createLifecycle, type Lifecycle } from '@kiln/shared/lifecycle'
 import { createLogger, createMetrics, type Logger, type Logging } from '@kiln/shared/observability'
+import { createAnnounce } from '@kiln/shared/service'
 import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp, createOperationsApp, serviceParts } from './app.ts'
@@ -13,7 +14,7 @@ import { declareConsumers } from './consumers.ts'
 import { auditEvents } from './infrastructure/audit-trail.ts'
 import { connectServiceDatabase, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateUp } from './infrastructure/database/migrations/index.ts'
-import { createAnnounce, openServiceEvents } from './infrastructure/events.ts'
+import { openEvents } from './infrastructure/events.ts'
 import { databaseProbe, redisProbe } from './infrastructure/probes.ts'
 import { createServiceRedis } from './infrastructure/redis.ts'
 import { clientAddress, listen, onStopSignal, runtimeName } from './runtime.ts'
@@ -74,7 +75,7 @@ async function start(
     for (const name of await withAdministrativeDatabase(config, migrateUp))
       logger.info({ migration: name }, 'migrated')
 
-  const serviceEvents = await openServiceEvents(config, {
+  const serviceEvents = await openEvents(config, {
     logger,
     metrics: metrics.registry,
     record: auditEvents(db),

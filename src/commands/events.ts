@@ -1,12 +1,13 @@
 import type { EventOperations } from '@kiln/shared'
 import { AppError } from '@kiln/shared/errors'
 import { createLogger } from '@kiln/shared/observability'
+import { eventsConfigKeys } from '@kiln/shared/service'
 import type { Environment } from '@kiln/shared/settings'
 import { loadConfig } from '../config.ts'
 import { declareConsumers } from '../consumers.ts'
 import { auditEvents } from '../infrastructure/audit-trail.ts'
 import { connectServiceDatabase, databaseConfigKeys } from '../infrastructure/database/connection.ts'
-import { eventsConfigKeys, openServiceEvents } from '../infrastructure/events.ts'
+import { openEvents } from '../infrastructure/events.ts'
 
 export interface EventCommandOptions {
   /** What somebody needs to see beside the result. */
@@ -35,7 +36,7 @@ export async function withServiceEvents(
   })
   try {
     const record = db ? auditEvents(db) : () => Promise.reject(new Error('nothing was to be changed'))
-    const { events, transports, operations } = await openServiceEvents(config, { logger, record })
+    const { events, transports, operations } = await openEvents(config, { logger, record })
     try {
       declareConsumers(events)
       await work(operations)

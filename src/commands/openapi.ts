@@ -4,7 +4,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { createApp, serviceParts } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { connectServiceDatabase } from '../infrastructure/database/connection.ts'
-import { openServiceEvents } from '../infrastructure/events.ts'
+import { openEvents } from '../infrastructure/events.ts'
 import { clientAddress } from '../runtime.ts'
 
 /** The OpenAPI document, of an app that is built, but serves nobody. */
@@ -17,7 +17,7 @@ export async function openApi(): Promise<unknown> {
   })
   const db = connectServiceDatabase(config)
   const { logger } = createLogger({ service: config.serviceName, level: 'silent', format: 'json' })
-  const { operations: eventOperations, live } = await openServiceEvents(config, {
+  const { operations: eventOperations, live } = await openEvents(config, {
     logger,
     record: async () => {},
   })

@@ -1,17 +1,18 @@
 import { type Envelope, fromFields } from '@kiln/shared'
 import { createLogger } from '@kiln/shared/observability'
+import { createAnnounce } from '@kiln/shared/service'
 import type { Registry } from 'prom-client'
 import type { Config } from '../../src/config.ts'
 import { declareConsumers } from '../../src/consumers.ts'
 import { auditEvents } from '../../src/infrastructure/audit-trail.ts'
 import type { Database } from '../../src/infrastructure/database/connection.ts'
-import { createAnnounce, openServiceEvents } from '../../src/infrastructure/events.ts'
+import { openEvents } from '../../src/infrastructure/events.ts'
 
 /** The service's events in the test's memory, its consumers running. */
 export async function startTestEvents(config: Config, { db, metrics }: { db: Database; metrics: Registry }) {
   const { logger } = createLogger({ service: 'test', level: 'silent', format: 'json' })
   const record = auditEvents(db)
-  const opened = await openServiceEvents({ ...config, redisUrl: 'memory://' }, { logger, metrics, record })
+  const opened = await openEvents({ ...config, redisUrl: 'memory://' }, { logger, metrics, record })
   const { events, transports } = opened
   declareConsumers(events)
   await events.start()

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { EventNotSentError } from '@kiln/shared'
 import { createLogger } from '@kiln/shared/observability'
-import { createAnnounce } from '../../../src/infrastructure/events.ts'
+import { createAnnounce } from '@kiln/shared/service'
 import type { User } from '../../../src/modules/users/schemas.ts'
 import { createUser } from '../../../src/modules/users/users.ts'
 import { createTestService } from '../../support/service.ts'
