@@ -44,7 +44,7 @@ export class GroupReader {
     const count = Math.max(1, Math.min(maxCount, Math.floor(this.#options.maxReadBytes / this.#largestBytes)))
     const sources = this.#pastEnd || source === 'again' ? [again] : [stream, again]
     const ids = sources.map(() => '>')
-    try {
+    return this.healing(async () => {
       const reply = reading.xreadgroup(
         'GROUP',
         group,
@@ -58,9 +58,16 @@ export class GroupReader {
         ...ids,
       ) as Promise<StreamsReply>
       return await this.#entries(await within(reading, blockMs + GRACE_MS, reply))
+    })
+  }
+
+  /** Makes the group again when what is asked finds it gone; the failure itself is passed on. */
+  async healing<Result>(ask: () => Promise<Result>): Promise<Result> {
+    try {
+      return await ask()
     } catch (error) {
-      if (!(error instanceof Error) || !/^(NOGROUP|UNBLOCKED)/.test(error.message)) throw error
-      await this.ensureGroups()
+      if (error instanceof Error && /NOGROUP|UNBLOCKED|no such key/.test(error.message))
+        await this.ensureGroups()
       throw error
     }
   }

@@ -79,6 +79,21 @@ test('after FLUSHALL a subscription reads what comes, without a hot loop', async
   expect(Number(/cmdstat_xreadgroup:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(50)
 })
 
+test('a server that comes back empty, all connections cut, is read again from what it gets', async () => {
+  const { prefix } = newPrefix()
+  const { events } = await open({ prefix, store: memoryStore() })
+  const seen: number[] = []
+  events.subscribe(ThingMade, { name: 'sub' }, ({ data }) => void seen.push(data.n))
+  await events.start()
+  await events.publish(ThingMade, made(1))
+  await eventually(() => expect(seen).toEqual([1]))
+
+  await redis.client.multi().flushall().client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes').exec()
+  await eventually(() => events.publish(ThingMade, made(2), { id: 'two' }))
+
+  await eventually(() => expect(seen).toContain(2))
+})
+
 test('a mark ahead of the stream starts at 0 instead of reading nothing for ever', async () => {
   const { prefix } = newPrefix()
   const store = memoryStore()
