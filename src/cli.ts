@@ -143,7 +143,7 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     stderr,
     isTerminal,
     registry,
-    withEvents: (work, { changes } = { changes: false }) => withServiceEvents(env, work, { stderr, changes }),
+    withEvents: (work) => withServiceEvents(env, stderr, work),
   })
 
   program

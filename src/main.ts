@@ -11,10 +11,9 @@ import { runCommandLine, type ServeOptions } from './cli.ts'
 import { openApi } from './commands/openapi.ts'
 import type { Config } from './config.ts'
 import { declareConsumers } from './consumers.ts'
-import { auditEvents } from './infrastructure/audit-trail.ts'
 import { connectServiceDatabase, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateUp } from './infrastructure/database/migrations/index.ts'
-import { openEvents } from './infrastructure/events.ts'
+import { keptIn, openEvents } from './infrastructure/events.ts'
 import { databaseProbe, redisProbe } from './infrastructure/probes.ts'
 import { createServiceRedis } from './infrastructure/redis.ts'
 import { clientAddress, listen, onStopSignal, runtimeName } from './runtime.ts'
@@ -78,7 +77,7 @@ async function start(
   const serviceEvents = await openEvents(config, {
     logger,
     metrics: metrics.registry,
-    record: auditEvents(db),
+    ...keptIn(db),
   })
   const { events, transports, live, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())

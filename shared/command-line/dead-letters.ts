@@ -47,21 +47,18 @@ function changeLetters(
   const filter = filterOf(given)
   const ways = [ids.length > 0, Object.keys(filter).length > 0, given.all === true].filter(Boolean).length
   if (ways !== 1) command.error('error: give ids, or a filter, or --all')
-  return withEvents(
-    async (operations) => {
-      const verb = given.redrive ? 'redriven' : 'purged'
-      const progress = showProgress(screen, { verb, ...(ids.length > 0 && { total: ids.length }) })
-      const change = given.redrive ? operations.redrive : operations.purge
-      const count = await change(subscription, ids.length > 0 ? ids : filter, {
-        by: 'command-line',
-        perSecond: given.rate,
-        progress: progress.at,
-      })
-      progress.end()
-      print(given.json ? JSON.stringify({ subscription, [verb]: count }) : `${verb} ${count}`)
-    },
-    { changes: true },
-  )
+  return withEvents(async (operations) => {
+    const verb = given.redrive ? 'redriven' : 'purged'
+    const progress = showProgress(screen, { verb, ...(ids.length > 0 && { total: ids.length }) })
+    const change = given.redrive ? operations.redrive : operations.purge
+    const count = await change(subscription, ids.length > 0 ? ids : filter, {
+      by: 'command-line',
+      perSecond: given.rate,
+      progress: progress.at,
+    })
+    progress.end()
+    print(given.json ? JSON.stringify({ subscription, [verb]: count }) : `${verb} ${count}`)
+  })
 }
 
 function showLetters(

@@ -72,14 +72,11 @@ function addPauseCommand(
     .argument('<subscription>')
     .addOption(jsonOption())
     .action((subscription: string, { json }: { json?: boolean }) =>
-      withEvents(
-        async (operations) => {
-          await operations.setPaused(subscription, paused)
-          const text = `${subscription} is ${paused ? 'paused' : 'read again'}`
-          print(json ? JSON.stringify({ subscription, paused }) : text)
-        },
-        { changes: true },
-      ),
+      withEvents(async (operations) => {
+        await operations.setPaused(subscription, paused)
+        const text = `${subscription} is ${paused ? 'paused' : 'read again'}`
+        print(json ? JSON.stringify({ subscription, paused }) : text)
+      }),
     )
 }
 

@@ -4,11 +4,8 @@ import type { Registry } from '../events/registry.ts'
 import type { Screen } from './output.ts'
 
 export interface EventCommandsOptions extends Screen {
-  /** Opens the service's events for one command; `changes` where the command will leave a row in the audit trail. */
-  readonly withEvents: (
-    work: (operations: EventOperations) => Promise<void>,
-    needs?: { readonly changes: boolean },
-  ) => Promise<void>
+  /** Opens the service's events for one command, and closes them after it. */
+  readonly withEvents: (work: (operations: EventOperations) => Promise<void>) => Promise<void>
   readonly registry: Pick<Registry, 'contracts' | 'jsonSchemas'>
 }
 

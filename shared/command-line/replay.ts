@@ -50,25 +50,22 @@ function startReplay(
   { event, from, to, last, max, rate, dryRun, wait, json }: ReplayCommandOptions,
   { withEvents, ...screen }: EventCommandsOptions,
 ): Promise<void> {
-  return withEvents(
-    async (operations) => {
-      const started = await operations.replay({
-        subscription,
-        ...(event && { events: event }),
-        ...(from !== undefined && { from }),
-        ...(to && { to }),
-        ...(last !== undefined && { last }),
-        ...(max !== undefined && { maxCount: max }),
-        ...(rate !== undefined && { perSecond: rate }),
-        ...(dryRun && { dryRun }),
-      })
-      if (dryRun)
-        return tell(screen, json, { ...rowOf(started), status: 'dry run' }, `would handle ${started.total}`)
-      const job = wait ? await follow(operations, started, screen) : started
-      tell(screen, json, rowOf(job), `replay ${job.id}: ${job.status}, ${job.done} of ${job.total}`)
-    },
-    { changes: !dryRun },
-  )
+  return withEvents(async (operations) => {
+    const started = await operations.replay({
+      subscription,
+      ...(event && { events: event }),
+      ...(from !== undefined && { from }),
+      ...(to && { to }),
+      ...(last !== undefined && { last }),
+      ...(max !== undefined && { maxCount: max }),
+      ...(rate !== undefined && { perSecond: rate }),
+      ...(dryRun && { dryRun }),
+    })
+    if (dryRun)
+      return tell(screen, json, { ...rowOf(started), status: 'dry run' }, `would handle ${started.total}`)
+    const job = wait ? await follow(operations, started, screen) : started
+    tell(screen, json, rowOf(job), `replay ${job.id}: ${job.status}, ${job.done} of ${job.total}`)
+  })
 }
 
 function listReplays(
@@ -86,13 +83,10 @@ function cancelReplay(
   { json }: ReplayCommandOptions,
   { withEvents, ...screen }: EventCommandsOptions,
 ): Promise<void> {
-  return withEvents(
-    async (operations) => {
-      const cancelled = await operations.cancelReplay(id)
-      tell(screen, json, { id, cancelled }, cancelled ? `cancelled ${id}` : `${id} was over already`)
-    },
-    { changes: true },
-  )
+  return withEvents(async (operations) => {
+    const cancelled = await operations.cancelReplay(id)
+    tell(screen, json, { id, cancelled }, cancelled ? `cancelled ${id}` : `${id} was over already`)
+  })
 }
 
 async function follow(

@@ -1,2 +1,3 @@
 export { connectDatabase, type DatabaseOptions } from './database.ts'
 export { asDatabaseFailure, violatedConstraint } from './failures.ts'
+export { postgresSubscriptions } from './subscriptions.ts'

@@ -12,6 +12,7 @@ import {
 import { enforceRetention, type RetentionOptions } from '../events/redis/retention.ts'
 import { type RedisTransports, redisTransports } from '../events/redis/transports.ts'
 import type { Registry as EventRegistry } from '../events/registry.ts'
+import type { SubscriptionStore } from '../events/store.ts'
 import { memoryTransports, type Transports } from '../events/transports.ts'
 import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
@@ -40,6 +41,8 @@ export interface ServiceEventsOptions {
   /** The domains whose events the service owns: it alone trims their streams. */
   readonly ownedDomains: readonly string[]
   readonly logger: Logger
+  /** Where subscriptions are kept. Default: with the events. */
+  readonly store?: SubscriptionStore
   readonly metrics?: MetricsRegistry
   /** Takes who did what to subscriptions, dead letters and replays. */
   readonly record: (done: EventsAudit) => Promise<void>
@@ -53,10 +56,10 @@ export interface ServiceEventsOptions {
  */
 export async function openServiceEvents(
   config: EventsConfig,
-  { registry, ownedDomains, logger, metrics, record }: ServiceEventsOptions,
+  { registry, ownedDomains, logger, store, metrics, record }: ServiceEventsOptions,
 ): Promise<ServiceEvents> {
   const { serviceName: service, eventsPublish, eventsMaxBytes: maxBytes } = config
-  const transports = await openTransports(config, logger)
+  const transports = await openTransports(config, logger, store)
   if (metrics) subscriptionMetrics({ registry: metrics, service, ...transports })
   const observer = {
     ...eventContext(),
@@ -76,7 +79,11 @@ export async function openServiceEvents(
   }
 }
 
-async function openTransports(config: EventsConfig, logger: Logger): Promise<ServiceTransports> {
+async function openTransports(
+  config: EventsConfig,
+  logger: Logger,
+  store: SubscriptionStore | undefined,
+): Promise<ServiceTransports> {
   const { redisUrl, redisTimeoutMs: timeoutMs, serviceName: name } = config
   if (redisUrl === 'memory://') return memoryTransports()
   return await redisTransports({
@@ -88,6 +95,7 @@ async function openTransports(config: EventsConfig, logger: Logger): Promise<Ser
     keepAliveMs: config.eventsKeepAliveMs,
     maxEntryBytes: config.eventsMaxBytes,
     overflow: config.eventsOverflow,
+    ...(store && { store }),
   })
 }
 

@@ -1,5 +1,8 @@
 import { contracts, createRegistry } from '@kiln/shared'
+import { postgresSubscriptions } from '@kiln/shared/postgres'
 import { type EventsConfig, openServiceEvents, type ServiceEventsOptions } from '@kiln/shared/service'
+import { auditEvents } from './audit-trail.ts'
+import type { Database } from './database/connection.ts'
 
 /** Every event that the service knows; its own contracts are added here. */
 export const registry = createRegistry(contracts)
@@ -12,4 +15,9 @@ type Options = Omit<ServiceEventsOptions, 'registry' | 'ownedDomains'>
 /** The service's events, on Redis or in memory. @throws when Redis does not answer in time. */
 export function openEvents(config: EventsConfig, options: Options) {
   return openServiceEvents(config, { registry, ownedDomains, ...options })
+}
+
+/** What must outlive Redis: subscriptions and the audit trail. */
+export function keptIn(db: Database): Pick<Options, 'store' | 'record'> {
+  return { store: postgresSubscriptions(db), record: auditEvents(db) }
 }

@@ -38,9 +38,9 @@ describe('the command line, from an empty folder', () => {
     expect(before).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('0001-users  missing') })
     expect(up).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('applied 0001-users') })
     expect(again).toMatchObject({ exitCode: 0, stdout: 'nothing to do\n' })
-    expect(down).toMatchObject({ exitCode: 0, stdout: 'reverted 0003-logins\n' })
+    expect(down).toMatchObject({ exitCode: 0, stdout: 'reverted 0004-subscriptions\n' })
     expect(status.exitCode).toBe(1)
-    expect(JSON.parse(status.stdout).at(-1)).toEqual({ name: '0003-logins', applied_at: null })
+    expect(JSON.parse(status.stdout).at(-1)).toEqual({ name: '0004-subscriptions', applied_at: null })
   })
 
   test('the first admin is made with a password from standard input', async () => {

@@ -161,7 +161,7 @@ describe('events at the command line, without Redis', () => {
   })
 
   test('a Redis that does not answer is a failure, within its timeout', async () => {
-    const env = { SERVICE_REDIS_URL: 'redis://127.0.0.1:1', SERVICE_REDIS_TIMEOUT_MS: '300' }
+    const env = testEnvironment({ SERVICE_REDIS_TIMEOUT_MS: '300' })
 
     const outcome = await runProgram(['events', 'lag', '--json'], { env })
 
