@@ -23,6 +23,7 @@ export {
   type EventOperations,
   type EventsAudit,
 } from './events/operations.ts'
+export type { ParkedEvent } from './events/parked.ts'
 export type { Capabilities } from './events/redis/capabilities.ts'
 export {
   type Connect,

@@ -44,7 +44,7 @@ async function serve(config: Config, options: ServeOptions): Promise<number> {
     await stop(lifecycle, config, logger)
     return 1
   } finally {
-    logging.flush()
+    await logging.flush()
   }
 }
 
@@ -65,14 +65,12 @@ async function start(
 
   const redis = createServiceRedis(config, { logger })
   lifecycle.opened('redis', () => redis?.disconnect())
-  await redis?.connect()
   const db = connectServiceDatabase(config, { logger, registry: metrics.registry })
   lifecycle.opened('database', () => db.destroy())
   const probeDatabase = databaseProbe(db)
-  await probeDatabase()
-  if (migrate)
-    for (const name of await withAdministrativeDatabase(config, migrateUp))
-      logger.info({ migration: name }, 'migrated')
+  // Servers answer while the routes are built, which takes as long.
+  const connected = Promise.all([redis?.connect(), probeDatabase()])
+  connected.catch(() => {})
 
   const serviceEvents = await openEvents(config, {
     logger,
@@ -82,11 +80,6 @@ async function start(
   const { events, transports, live, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())
   declareConsumers(events)
-  if (taken.includes('consumers')) {
-    lifecycle.opened('retention', serviceEvents.keepRetention())
-    lifecycle.opened('consumers', () => stopConsuming(events, config))
-    await events.start()
-  }
 
   const operations = {
     registry: metrics.registry,
@@ -111,14 +104,25 @@ async function start(
     live,
   }
   const together = operationsPort === port
+  const app = taken.includes('http') && createApp({ ...frame, ...parts, ...(together && { operations }) })
+
+  await connected
+  if (migrate)
+    for (const name of await withAdministrativeDatabase(config, migrateUp))
+      logger.info({ migration: name }, 'migrated')
+  if (taken.includes('consumers')) {
+    lifecycle.opened('retention', serviceEvents.keepRetention())
+    lifecycle.opened('consumers', () => stopConsuming(events, config))
+    await events.start()
+  }
+
   const ports: number[] = []
   const serve = async (name: string, app: AnyElysia, at: number) => {
     const server = await listen(app, { hostname, port: at })
     lifecycle.opened(name, server.close)
     ports.push(server.port)
   }
-  if (taken.includes('http'))
-    await serve('requests', createApp({ ...frame, ...parts, ...(together && { operations }) }), port)
+  if (app) await serve('requests', app, port)
   if (!together || ports.length === 0)
     await serve('operations', createOperationsApp({ ...frame, operations }), operationsPort)
   // Requests that never end by themselves: closed before the server waits for them.

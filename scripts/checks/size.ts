@@ -1,22 +1,19 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sourceFiles } from './source-files.ts'
 
 /** What a created service may have at most: a template is read before it is used. */
-export const sizeLimits = { srcFiles: 45, srcLines: 2500, allFiles: 150, fileLines: 250 } as const
+export const sizeLimits = { srcFiles: 45, srcLines: 2500, fileLines: 250 } as const
 
 export interface Size {
   readonly srcFiles: number
   readonly srcLines: number
-  /** Every file but the lock file and assets. */
-  readonly allFiles: number
   /** The longest file of `src` and `shared`. */
   readonly fileLines: number
   readonly longestFile: string
 }
 
-/** Counts what a created service gets: `template/` and what belongs to it stay behind. */
+/** Counts what a service author reads first, and the longest file that anybody may have to. */
 export function measureSize(root: string): Size {
   const lengths = sourceFiles(root, ['src', 'shared']).map((file) => ({
     file,
@@ -27,8 +24,6 @@ export function measureSize(root: string): Size {
   return {
     srcFiles: src.length,
     srcLines: src.reduce((sum, { lines }) => sum + lines, 0),
-    allFiles: trackedFiles(root).filter((file) => !/^template\/|^bun\.lock$|\.(png|svg|ico|css)$/.test(file))
-      .length,
     fileLines: longest.lines,
     longestFile: longest.file,
   }
@@ -40,13 +35,6 @@ export function findSizeProblems(size: Size): string[] {
   return keys
     .filter((key) => size[key] > sizeLimits[key])
     .map((key) => `${key} is ${size[key]}, at most ${sizeLimits[key]}`)
-}
-
-function trackedFiles(root: string): string[] {
-  const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-  })
-  return stdout.toString().split('\n').filter(Boolean)
 }
 
 function lineCount(file: string): number {

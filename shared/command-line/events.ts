@@ -48,13 +48,8 @@ function addParkedCommand(events: Command, { withEvents, print }: EventCommandsO
     .addOption(jsonOption())
     .action((subscription: string, { limit, json }: { limit: number; json?: boolean }) =>
       withEvents(async (operations) => {
-        const found = await operations.parked(subscription, limit)
-        const rows = found.map(({ id, type = null, version = null, eventId = null }) => ({
-          id,
-          type,
-          version,
-          event_id: eventId,
-        }))
+        const found = (await operations.parked(subscription)).slice(0, limit)
+        const rows = found.map(({ id, type, version, eventId }) => ({ id, type, version, event_id: eventId }))
         if (json) print(JSON.stringify(rows, null, 2))
         else print(showTable(rows) || 'nothing is parked')
       }),

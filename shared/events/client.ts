@@ -14,6 +14,7 @@ import type { StreamContract } from './event.ts'
 import type { Events, EventsOptions, Published } from './events.ts'
 import { subscriptionsHealth } from './health.ts'
 import { Listeners } from './listeners.ts'
+import { listParked } from './parked.ts'
 import { errorOf, Publisher } from './publisher.ts'
 import { RateLimits } from './rate-limits.ts'
 import { planReplay } from './replay.ts'
@@ -123,6 +124,7 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
       declare(contracts, given, true)(handle as Subscription['handle'])
     },
     deadLetters: createDeadLetters({ service, streams, store, audit, now }),
+    parked: (subscription) => listParked(`${service}.${subscription}`, streams, store),
     pause: (subscription) => setPaused(subscription, true),
     resume: (subscription) => setPaused(subscription, false),
     replay(asked) {

@@ -1,5 +1,5 @@
 import { check } from './decode.ts'
-import type { Envelope } from './envelope.ts'
+import { type Envelope, toFields } from './envelope.ts'
 import { EventInvalidError } from './errors.ts'
 import type { EventContract } from './event.ts'
 import type { PublishContext } from './observer.ts'
@@ -60,7 +60,7 @@ export function compose(
     tracestate,
   }
   if (envelope.data.length * MAX_BYTES_PER_UNIT + ATTRIBUTES_BYTES > maxBytes) {
-    const bytes = encoder.encode(JSON.stringify(envelope)).length
+    const bytes = encoder.encode(toFields(envelope).join('')).length
     if (bytes > maxBytes) {
       throw new EventInvalidError(contract.name, [
         { path: '', message: `${bytes} bytes are over the limit of ${maxBytes}` },

@@ -12,6 +12,7 @@ import type { Envelope } from './envelope.ts'
 import type { BroadcastContract, EventContract, PublishData, StreamContract } from './event.ts'
 import type { SubscriptionHealth } from './health.ts'
 import type { EventLogger, EventObserver } from './observer.ts'
+import type { ParkedEvent } from './parked.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { ReplayJob } from './replay-jobs.ts'
 import type { Shards } from './tags.ts'
@@ -119,6 +120,8 @@ export interface Events<Trx = never> {
   close(deadlineMs?: number): Promise<readonly string[]>
   readonly subscriptions: readonly Subscription[]
   readonly deadLetters: DeadLetters
+  /** What waits for a release that knows its version. @throws {EventError} `EVENT_UNKNOWN` */
+  parked(subscription: string): Promise<readonly ParkedEvent[]>
   /** Stops reading a registered subscription, in every process and across restarts. @throws {EventError} `EVENT_UNKNOWN` */
   pause(subscription: string): Promise<void>
   /** @throws {EventError} `EVENT_UNKNOWN` */

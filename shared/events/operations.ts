@@ -9,10 +9,10 @@ import { EventError } from './errors.ts'
 import type { EventContract, StreamContract } from './event.ts'
 import type { Events } from './events.ts'
 import type { SubscriptionHealth } from './health.ts'
+import type { ParkedEvent } from './parked.ts'
 import type { Registry } from './registry.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { ReplayJob } from './replay-jobs.ts'
-import type { Transports } from './transports.ts'
 
 /** What somebody did to the events of a service, for its audit trail. */
 export interface EventsAudit {
@@ -21,14 +21,6 @@ export interface EventsAudit {
   readonly entity: 'subscription' | 'replay'
   readonly entityId: string
   readonly after: Readonly<Record<string, unknown>>
-}
-
-/** An event in a version that nobody knew yet. */
-export interface ParkedEvent {
-  readonly id: string
-  readonly type: string | undefined
-  readonly version: string | undefined
-  readonly eventId: string | undefined
 }
 
 export interface NamedReplay extends Omit<ReplayOptions, 'event'> {
@@ -45,8 +37,7 @@ export interface EventOperations {
   deadLetter(subscription: string, id: string): Promise<DeadLetter>
   redrive(subscription: string, which: Which, options: BulkOptions): Promise<number>
   purge(subscription: string, which: Which, options: BulkOptions): Promise<number>
-  /** Oldest first within a tag, at most `limit`. */
-  parked(subscription: string, limit: number): Promise<readonly ParkedEvent[]>
+  parked(subscription: string): Promise<readonly ParkedEvent[]>
   /** @throws {EventError} `EVENT_UNKNOWN` for an event, `EVENT_SUBSCRIPTION_INVALID` for what may not be replayed. */
   replay(options: NamedReplay): Promise<ReplayJob>
   replays(): Promise<readonly ReplayJob[]>
@@ -60,7 +51,6 @@ type Which = readonly string[] | DeadLetterFilter
 
 export interface EventOperationsOptions {
   readonly events: Events
-  readonly transports: Pick<Transports, 'streams' | 'store'>
   readonly registry: Pick<Registry, 'find'>
   /** Not atomic with what was done: should it fail, the caller is told, and the change stays. */
   readonly record: (done: EventsAudit) => Promise<void>
@@ -68,12 +58,7 @@ export interface EventOperationsOptions {
 
 const MAX_LETTERS_RECORDED = 100
 
-export function createEventOperations({
-  events,
-  transports: { streams, store },
-  registry,
-  record,
-}: EventOperationsOptions): EventOperations {
+export function createEventOperations({ events, registry, record }: EventOperationsOptions): EventOperations {
   const replayOf = async (id: string) => {
     const job = (await events.replays()).find((one) => one.id === id)
     if (!job) throw new EventError('EVENT_UNKNOWN', `there is no replay ${id}`)
@@ -94,20 +79,7 @@ export function createEventOperations({
     },
     redrive: (subscription, which, options) => events.deadLetters.redrive(subscription, which, options),
     purge: (subscription, which, options) => events.deadLetters.purge(subscription, which, options),
-    async parked(subscription, limit) {
-      const group = `${events.service}.${subscription}`
-      const known = (await store.list()).find((one) => one.group === group)
-      if (!known) throw new EventError('EVENT_UNKNOWN', `no subscription is named ${subscription}`)
-      const found: ParkedEvent[] = []
-      for (const tag of known.tags) {
-        for (const { id, fields } of await streams.operate(tag, group).parked('0-0', limit - found.length)) {
-          const { type, dataversion: version, id: eventId } = fields
-          found.push({ id: `${tag}/${id}`, type, version, eventId })
-        }
-        if (found.length >= limit) break
-      }
-      return found
-    },
+    parked: (subscription) => events.parked(subscription),
     async replay({ events: names, ...options }) {
       const event = names?.map((name) => streamContract(registry, name))
       const job = await events.replay({ ...options, ...(event && { event }) })

@@ -6,6 +6,8 @@
  */
 export interface StreamTransport {
   readonly name: string
+  /** Members call `keepAlive` at least this often; after three times this without, others claim what they hold. */
+  readonly keepAliveMs: number
   /**
    * Appends entries to one tag, in order, and waits until the server has accepted them.
    *

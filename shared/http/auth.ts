@@ -2,6 +2,7 @@ import { jwt } from '@elysiajs/jwt'
 import { Elysia } from 'elysia'
 import { SharedError } from './problem-errors.ts'
 import { currentRequest, type Principal } from './request-context.ts'
+import { verifiedTokens } from './verified-tokens.ts'
 
 export interface AuthOptions<Role extends string> {
   /** HS256 key, at least 32 bytes. */
@@ -39,6 +40,8 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
   const { secret, issuer, audience, ttlSeconds, roles, now = Date.now } = options
   const { jwt: tokens } = jwt({ name: 'jwt', secret }).decorator
 
+  const known = verifiedTokens<Login<Role>>({ now })
+
   const verify = async (token: string): Promise<Login<Role> | undefined> => {
     const claims = await tokens.verify(token, {
       algorithms: ['HS256'],
@@ -49,9 +52,11 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
     })
     if (!claims) return undefined
     const userId = Number(claims.sub)
-    const role = roles.find((known) => known === claims.role)
+    const role = roles.find((each) => each === claims.role)
     if (role === undefined || !Number.isSafeInteger(userId) || userId <= 0) return undefined
-    return { principal: { userId, role }, expiresAtMs: Number(claims.exp) * 1000 }
+    const login = { principal: { userId, role }, expiresAtMs: Number(claims.exp) * 1000 }
+    known.remember(token, login, claims.exp as number)
+    return login
   }
 
   return {
@@ -67,7 +72,7 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
         jti: crypto.randomUUID(),
       })
     },
-    authenticated: authentication(verify),
+    authenticated: authentication((token) => known.find(token) ?? verify(token)),
     requireRole:
       (...allowed) =>
       ({ principal }) => {
@@ -83,7 +88,9 @@ interface Login<Role extends string> {
   readonly expiresAtMs: number
 }
 
-function authentication<Role extends string>(verify: (token: string) => Promise<Login<Role> | undefined>) {
+function authentication<Role extends string>(
+  verify: (token: string) => Login<Role> | Promise<Login<Role> | undefined>,
+) {
   // `derive`, not `resolve`: it runs before validation, so that 401 comes before 422.
   return new Elysia({ name: 'authenticated', seed: verify }).derive({ as: 'scoped' }, async ({ request }) => {
     const token = bearerToken(request.headers.get('authorization'))

@@ -8,7 +8,7 @@ import { routeTable } from './route-table.ts'
  *
  * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and
  * UTF-8 are 400; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
- * carry exactly and nesting below `maxDepth` are 422 with the path.
+ * carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the query.
  */
 export function jsonBody({ maxBytes, maxDepth = 32 }: { maxBytes: number; maxDepth?: number }) {
   return <App extends AnyElysia>(app: App): App => {
@@ -26,7 +26,12 @@ export function jsonBody({ maxBytes, maxDepth = 32 }: { maxBytes: number; maxDep
       return body
     })
     // Not while parsing: who may not call the route learns nothing of its fields.
-    app.onBeforeHandle({ as: 'global' }, ({ request, route }) => {
+    app.onBeforeHandle({ as: 'global' }, ({ request, route, query }) => {
+      if (request.url.includes('%00')) {
+        const errors = unsafeValues(query, { maxDepth })
+        if (errors.length > 0)
+          throw new SharedError('VALIDATION_FAILED', 'The query is not valid', { errors })
+      }
       const body = received.get(request)
       if (body === undefined) return
       const schema = routes.bodyOf(request.method, route)
@@ -50,7 +55,9 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   const declared = request.headers.get('content-length')
   if (declared !== null) {
     if (Number(declared) > maxBytes) throw tooLarge()
-    return new Uint8Array(await request.arrayBuffer())
+    const bytes = new Uint8Array(await request.arrayBuffer())
+    if (bytes.byteLength > maxBytes) throw tooLarge()
+    return bytes
   }
   const chunks: Uint8Array[] = []
   let size = 0

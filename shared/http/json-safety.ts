@@ -53,12 +53,13 @@ function problemOf(value: unknown): string | undefined {
 export function unknownFields(value: unknown, schema: TSchema, path = ''): FieldError[] {
   if (typeof value !== 'object' || value === null) return []
   if (Array.isArray(value)) {
-    const { items } = schema
+    const { items } = schema.anyOf?.find(({ type }: TSchema) => type === 'array') ?? schema
     return items
       ? value.slice(0, 1000).flatMap((item, index) => unknownFields(item, items, `${path}/${index}`))
       : []
   }
-  const { properties, additionalProperties, patternProperties } = schema
+  if (schema.anyOf) return unknownInUnion(value, schema.anyOf, path)
+  const { properties, additionalProperties, patternProperties } = schema.allOf ? merged(schema.allOf) : schema
   if (!properties || additionalProperties || patternProperties) return []
   return Object.entries(value)
     .flatMap(([key, child]) =>
@@ -67,6 +68,23 @@ export function unknownFields(value: unknown, schema: TSchema, path = ''): Field
         : [{ path: pointer(path, key).slice(0, maxPathLength), message: 'is not a known field' }],
     )
     .slice(0, maxErrors)
+}
+
+/** What the variant that fits best does not know. */
+function unknownInUnion(value: object, variants: readonly TSchema[], path: string): FieldError[] {
+  const fitting = variants.filter(({ type, anyOf, allOf }) => type === 'object' || anyOf || allOf)
+  const found = fitting.map((variant) => unknownFields(value, variant, path))
+  return found.sort((one, other) => one.length - other.length)[0] ?? []
+}
+
+/** The parts of an intersection as one; a part that is open opens the whole. */
+function merged(parts: readonly TSchema[]): TSchema {
+  return Object.assign({}, ...parts, {
+    properties: Object.assign(
+      {},
+      ...parts.map((part) => (part.allOf ? merged(part.allOf) : part).properties),
+    ),
+  })
 }
 
 function pointer(path: string, key: string): string {

@@ -69,12 +69,9 @@ function repairOperation(operation: Operation): void {
   if (operation.requestBody && json) operation.requestBody.content = { 'application/json': json }
 }
 
-/** The plugin shows a number in a path or query as the text or number that it is read from, and as required. */
+/** The plugin shows what has a default as required. */
 function repairParameter(parameter: Parameter): void {
   const { schema } = parameter
-  const number = schema?.anyOf?.find(({ type }) => type === 'integer' || type === 'number')
-  const text = schema?.anyOf?.find(({ format }) => format === 'integer' || format === 'numeric')
-  if (number && text) parameter.schema = number
   if (schema?.default !== undefined) parameter.required = false
 }
 

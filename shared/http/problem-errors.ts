@@ -1,3 +1,4 @@
+import { type ValueError, ValueErrorType } from '@sinclair/typebox/value'
 import { type AnyElysia, Elysia, NotFoundError, ParseError, ValidationError } from 'elysia'
 import { AppError, type FieldError } from '../errors.ts'
 import { EventError } from '../events/errors.ts'
@@ -135,7 +136,14 @@ function fieldErrors(error: ValidationError): FieldError[] {
   for (const issue of error.all) {
     if (!('path' in issue) || seen.size >= 20) continue
     const path = String(issue.path).slice(0, 200)
-    if (!seen.has(path)) seen.set(path, { path, message: issue.message ?? 'is not valid' })
+    if (!seen.has(path)) seen.set(path, { path, message: messageOf(issue) })
   }
   return [...seen.values()]
+}
+
+/** TypeBox knows nothing to say about a kind of our own; all of them are numbers within limits. */
+function messageOf({ type, schema, message }: Partial<ValueError>): string {
+  if (type === ValueErrorType.Kind && schema?.maximum !== undefined)
+    return `Expected integer from ${schema.minimum} to ${schema.maximum}`
+  return message ?? 'is not valid'
 }

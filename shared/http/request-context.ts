@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import { currentWork, runAs, traceContextOf, type WorkContext } from '../context.ts'
+import { currentWork, runAs, type TraceContext, traceContextOf, type WorkContext } from '../context.ts'
 
 /** Who a request acts for, as its access token says. */
 export interface Principal<Role extends string = string> {
@@ -49,30 +49,54 @@ export function requestContext({
   /** True once clients should not send their next request to this process. */
   closing?: () => boolean
 } = {}) {
-  return new Elysia({ name: 'request-context' })
-    .wrap((handle) => (request: Request) => {
-      const startedAtMs = performance.now()
+  class Context implements RequestContext {
+    readonly request: Request
+    readonly correlationId: string
+    readonly startedAtMs = performance.now()
+    route: string | undefined = undefined
+    principal: Principal | undefined = undefined
+
+    constructor(request: Request) {
       const received = request.headers.get('x-correlation-id')
-      const context: RequestContext = {
-        request,
-        correlationId: received !== null && wellFormedId.test(received) ? received : crypto.randomUUID(),
-        trace: () => traceContextOf(request.headers.get('traceparent'), request.headers.get('tracestate')),
-        address: () => clientAddress(request),
-        route: undefined,
-        principal: undefined,
-      }
-      const finish = (response: Response): Response => {
-        response.headers.set('x-correlation-id', context.correlationId)
-        if (closing()) response.headers.set('connection', 'close')
-        const durationMs = performance.now() - startedAtMs
-        for (const observe of observers) observe(context, response.status, durationMs)
-        return response
-      }
-      const answer = runAs(context, () => (handle as Handle)(request))
-      return answer instanceof Promise ? answer.then(finish) : finish(answer as Response)
-    })
-    .onParse({ as: 'global' }, ({ route }) => rememberRoute(route))
-    .onTransform({ as: 'global' }, ({ route }) => rememberRoute(route))
+      this.request = request
+      this.correlationId = received !== null && wellFormedId.test(received) ? received : crypto.randomUUID()
+    }
+
+    address(): string | undefined {
+      return clientAddress(this.request)
+    }
+
+    trace(): TraceContext | undefined {
+      const { headers } = this.request
+      return traceContextOf(headers.get('traceparent'), headers.get('tracestate'))
+    }
+  }
+
+  const finish = (context: Context, response: Response): Response => {
+    response.headers.set('x-correlation-id', context.correlationId)
+    if (closing()) response.headers.set('connection', 'close')
+    const durationMs = performance.now() - context.startedAtMs
+    for (const observe of observers) observe(context, response.status, durationMs)
+    return response
+  }
+
+  return (
+    new Elysia({ name: 'request-context' })
+      .wrap((handle) => (request: Request) => {
+        const context = new Context(request)
+        const answer = runAs(context, () => (handle as Handle)(request))
+        if (answer instanceof Promise) return answer.then((response) => finish(context, response))
+        return finish(context, answer as Response)
+      })
+      // In braces: Elysia awaits a hook whose source looks as if it returned what another function gives, and a request
+      // that need not wait is served in one go.
+      .onParse({ as: 'global' }, ({ route }) => {
+        rememberRoute(route)
+      })
+      .onTransform({ as: 'global' }, ({ route }) => {
+        rememberRoute(route)
+      })
+  )
 }
 
 function rememberRoute(route: string): void {

@@ -3,6 +3,12 @@ import { Histogram, type HistogramConfiguration, type LabelValues } from 'prom-c
 /** Seconds; OpenTelemetry's advice for HTTP durations. */
 const defaultBounds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
+/** The series by their labels' values, one level for each label: nothing is built to look one up. */
+interface Branch<Label extends string> {
+  readonly next: Map<string | number, Branch<Label>>
+  series?: Series<Label>
+}
+
 interface Series<Label extends string> {
   readonly labels: LabelValues<Label>
   readonly counts: Float64Array
@@ -10,7 +16,7 @@ interface Series<Label extends string> {
 }
 
 /**
- * A Prometheus histogram for hot paths: a measurement costs one map look-up and an addition, where prom-client hashes
+ * A Prometheus histogram for hot paths: a measurement costs a map look-up for each label and an addition, where prom-client hashes
  * the labels each time. The series are put into prom-client's shape when they are scraped.
  */
 export class DurationHistogram<Label extends string> extends Histogram<Label> {
@@ -18,7 +24,8 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
   readonly #help: string
   readonly #labelNames: readonly Label[]
   readonly #bounds: readonly number[]
-  readonly #series = new Map<string, Series<Label>>()
+  readonly #series: Series<Label>[] = []
+  readonly #root: Branch<Label> = { next: new Map() }
 
   constructor(options: HistogramConfiguration<Label>) {
     super(options)
@@ -30,15 +37,7 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
 
   /** Adds one measurement; `values` are the labels' values in the order of `labelNames`. */
   record(seconds: number, values: readonly (string | number)[]): void {
-    const key = values.join('\0')
-    let series = this.#series.get(key)
-    if (series === undefined) {
-      const labels = Object.fromEntries(
-        this.#labelNames.map((name, index) => [name, values[index] ?? '']),
-      ) as LabelValues<Label>
-      series = { labels, counts: new Float64Array(this.#bounds.length + 1), sum: 0 }
-      this.#series.set(key, series)
-    }
+    const series = this.#seriesOf(values)
     const { counts } = series
     let index = 0
     while (index < this.#bounds.length && seconds > (this.#bounds[index] as number)) index += 1
@@ -48,7 +47,7 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
 
   /** What prom-client asks for at a scrape. */
   getForPromString() {
-    const values = [...this.#series.values()].flatMap((series) => this.#valuesOf(series))
+    const values = this.#series.flatMap((series) => this.#valuesOf(series))
     return Promise.resolve({
       name: this.#name,
       help: this.#help,
@@ -56,6 +55,29 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
       aggregator: 'sum',
       values,
     })
+  }
+
+  #seriesOf(values: readonly (string | number)[]): Series<Label> {
+    let branch = this.#root
+    for (const value of values) {
+      let next = branch.next.get(value)
+      if (next === undefined) {
+        next = { next: new Map() }
+        branch.next.set(value, next)
+      }
+      branch = next
+    }
+    branch.series ??= this.#addSeries(values)
+    return branch.series
+  }
+
+  #addSeries(values: readonly (string | number)[]): Series<Label> {
+    const labels = Object.fromEntries(
+      this.#labelNames.map((name, index) => [name, values[index] ?? '']),
+    ) as LabelValues<Label>
+    const series = { labels, counts: new Float64Array(this.#bounds.length + 1), sum: 0 }
+    this.#series.push(series)
+    return series
   }
 
   #valuesOf({ labels, counts, sum }: Series<Label>) {

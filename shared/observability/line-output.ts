@@ -1,16 +1,17 @@
 import { Buffer } from 'node:buffer'
-import { write, writeSync } from 'node:fs'
+import { write } from 'node:fs'
 
 /** Where log lines go: collected, and written in blocks beside the event loop. */
 export interface LineOutput {
   /** Takes a line with its line break; never waits for the reader. */
   readonly write: (line: string) => void
-  /** Writes what is held back, waiting for the reader; call it last. */
-  readonly flushSync: () => void
+  /** Writes what is held back and waits for the reader, but no longer than `timeoutMs`; call it last. */
+  readonly flush: (options?: { timeoutMs?: number }) => Promise<void>
 }
 
 /** Large enough to make system calls rare, small enough for a pipe. */
 const blockBytes = 64 * 1024
+const textLength = 4 * 1024
 
 /**
  * Lines to a file descriptor. They are written when a block is full, or after `delayMs`.
@@ -19,89 +20,111 @@ const blockBytes = 64 * 1024
  * are dropped, and a line says how many. A reader that has gone away is nobody to tell.
  */
 export function lineOutput({ fd = 1, delayMs = 100, maxPendingBytes = 64 * 1024 * 1024 } = {}): LineOutput {
-  // Lines are encoded into blocks that are used again and again: strings of many lines, or a new block for each
-  // write, keep the garbage collector busy for a quarter of all the time a request takes.
-  const spare: Buffer[] = []
-  const full: Buffer[] = []
+  // A few lines are encoded at a time, into memory that is used again: one by one costs more, and much text that waits
+  // keeps the garbage collector busy.
+  let text = ''
   let block: Buffer = Buffer.allocUnsafe(blockBytes)
+  let spare: Buffer | undefined = Buffer.allocUnsafe(blockBytes)
   let used = 0
-  let writing: { rest: Buffer; block: Buffer } | undefined
+  const waiting: Buffer[] = []
+  let waitingBytes = 0
+  let writing: Buffer | undefined
+  let written = 0
   let dropped = 0
   let timer: ReturnType<typeof setTimeout> | undefined
+  let whenWritten = () => {}
 
+  const encode = (): void => {
+    // A character of a string is three bytes at most.
+    if (used + text.length * 3 > blockBytes) {
+      closeBlock()
+      writeNext()
+    }
+    if (text.length * 3 > blockBytes) {
+      const long = Buffer.from(text)
+      waiting.push(long)
+      waitingBytes += long.length
+    } else {
+      used += block.write(text, used)
+    }
+    text = ''
+  }
   const closeBlock = (): void => {
     if (used === 0) return
-    full.push(block.subarray(0, used))
-    block = spare.pop() ?? Buffer.allocUnsafe(blockBytes)
+    waiting.push(block.subarray(0, used))
+    waitingBytes += used
+    block = spare ?? Buffer.allocUnsafe(blockBytes)
+    spare = undefined
     used = 0
   }
   const writeNext = (): void => {
-    const next = writing === undefined ? full.shift() : undefined
-    if (next === undefined) return
-    writing = { rest: next, block: next }
-    write(fd, next, written)
+    if (writing !== undefined) return
+    writing = waiting.shift()
+    written = 0
+    if (writing !== undefined) write(fd, writing, 0, writing.length, null, onWritten)
   }
-  const written = (error: NodeJS.ErrnoException | null, bytes: number): void => {
+  const onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
     if (writing === undefined) return
-    const rest = error ? writing.rest : writing.rest.subarray(bytes)
-    if (rest.length > 0 && (!error || error.code === 'EAGAIN')) {
-      writing.rest = rest
-      write(fd, rest, written)
+    if (!error) written += bytes
+    if (error?.code === 'EAGAIN') {
+      setTimeout(continueWriting, 10)
       return
     }
-    if (spare.length < 4 && writing.block.buffer.byteLength === blockBytes)
-      spare.push(Buffer.from(writing.block.buffer))
+    if (!error && written < writing.length) {
+      continueWriting()
+      return
+    }
+    waitingBytes -= writing.length
+    if (writing.buffer.byteLength === blockBytes) spare ??= Buffer.from(writing.buffer)
     writing = undefined
     writeNext()
+    if (writing === undefined) whenWritten()
+  }
+  const continueWriting = (): void => {
+    if (writing !== undefined) write(fd, writing, written, writing.length - written, null, onWritten)
   }
   const flushLater = (): void => {
     timer = undefined
+    encode()
     closeBlock()
     writeNext()
   }
   const append = (line: string): void => {
-    if (used + line.length * 3 > blockBytes) {
-      closeBlock()
-      writeNext()
-    }
-    if (line.length * 3 > blockBytes) full.push(Buffer.from(line))
-    else used += block.write(line, used)
+    text += line
+    if (text.length > textLength) encode()
     timer ??= setTimeout(flushLater, delayMs)
+  }
+  const tellDropped = (): void => {
+    if (dropped > 0) append(droppedLine(dropped))
+    dropped = 0
   }
 
   return {
     write(line) {
-      if (full.length * blockBytes > maxPendingBytes) {
+      if (waitingBytes > maxPendingBytes) {
         dropped += 1
         return
       }
-      if (dropped > 0) {
-        append(droppedLine(dropped))
-        dropped = 0
-      }
+      tellDropped()
       append(line)
     },
-    flushSync() {
+    async flush({ timeoutMs = 5000 } = {}) {
+      tellDropped()
       clearTimeout(timer)
-      timer = undefined
-      closeBlock()
-      const rest = full.splice(0)
-      for (const part of rest) writeAll(fd, part)
+      flushLater()
+      // A write that has begun cannot be taken back: one beside it would tear its lines apart.
+      if (writing === undefined) return
+      await new Promise<void>((resolve) => {
+        const late = setTimeout(resolve, timeoutMs)
+        whenWritten = () => {
+          clearTimeout(late)
+          resolve()
+        }
+      })
     },
   }
 }
 
 function droppedLine(count: number): string {
   return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), dropped: count, msg: 'log lines dropped' })}\n`
-}
-
-function writeAll(fd: number, block: Buffer): void {
-  let from = 0
-  while (from < block.length) {
-    try {
-      from += writeSync(fd, block, from)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
-    }
-  }
 }

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import pino, { type DestinationStream, type Logger as PinoLogger } from 'pino'
-import pretty from 'pino-pretty'
 import type { RequestObserver } from '../http/request-context.ts'
 import { lineOutput } from './line-output.ts'
 
@@ -14,8 +14,8 @@ export interface LoggerOptions {
   readonly format: 'json' | 'text'
   /** Fields that every line gets, asked for at each: the correlation id of the request being served. */
   readonly context?: () => Record<string, unknown>
-  /** Where lines go; default standard output, in blocks of 4 KiB or every 100 ms. */
-  readonly destination?: DestinationStream & { flushSync?(): void }
+  /** Where lines go; default standard output, in blocks of 64 KiB or every 100 ms. */
+  readonly destination?: DestinationStream & { flush?(): Promise<void> }
 }
 
 /** What one request leaves in the log. */
@@ -23,8 +23,8 @@ export interface Logging {
   readonly logger: Logger
   /** Writes one line for each request. */
   readonly accessLog: RequestObserver
-  /** Writes what is still held back; call it last. */
-  readonly flush: () => void
+  /** Writes what is still held back, and waits a few seconds for a slow reader; call it last. */
+  readonly flush: () => Promise<void>
 }
 
 const secretFields = [
@@ -54,7 +54,7 @@ export function createLogger({
   context = () => ({}),
   destination = lineOutput(),
 }: LoggerOptions): Logging {
-  const stream = format === 'text' ? prettyInto(destination) : destination
+  const text = format === 'text' ? textInto(destination) : undefined
   const logger = pino(
     {
       level: level.toLowerCase(),
@@ -65,26 +65,51 @@ export function createLogger({
       redact: { paths: redactedPaths, censor: '[redacted]' },
       serializers: { err: describeError },
     },
-    stream,
+    text ?? destination,
   )
   const accessLog = format === 'text' ? accessThrough(logger) : accessLines(logger, destination, service)
-  return { logger, accessLog, flush: () => destination.flushSync?.() }
+  const flush = async (): Promise<void> => {
+    await text?.end()
+    await destination.flush?.()
+  }
+  return { logger, accessLog, flush }
 }
 
-function prettyInto(destination: DestinationStream) {
-  return pretty({
-    destination: new Writable({
-      write(chunk, _encoding, done) {
-        destination.write(String(chunk))
-        done()
-      },
-    }),
-    sync: true,
-    colorize: process.stdout.isTTY === true,
-    translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'service',
-    singleLine: true,
+/** Lines for people. What makes them is loaded only here: production starts faster without it. */
+function textInto(destination: DestinationStream): DestinationStream & { end(): Promise<void> } {
+  const early: string[] = []
+  let write = (line: string): void => {
+    early.push(line)
+  }
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      destination.write(String(chunk))
+      done()
+    },
   })
+  const load = async () => {
+    const { default: pretty } = await import('pino-pretty')
+    const stream = pretty({
+      destination: output,
+      sync: true,
+      colorize: process.stdout.isTTY === true,
+      translateTime: 'SYS:HH:MM:ss.l',
+      ignore: 'service',
+      singleLine: true,
+    })
+    write = (line) => stream.write(line)
+    for (const line of early) write(line)
+    return stream
+  }
+  const loading = load()
+  return {
+    write: (line) => write(line),
+    async end() {
+      const stream = await loading
+      stream.end()
+      await finished(output)
+    },
+  }
 }
 
 function accessThrough(logger: Logger): RequestObserver {
@@ -108,21 +133,27 @@ function accessThrough(logger: Logger): RequestObserver {
  */
 function accessLines(logger: Logger, destination: DestinationStream, service: string): RequestObserver {
   const ending = `,"service":${JSON.stringify(service)},"msg":"request"}\n`
-  const routes = new Map<string, string>()
+  const places = new Map<string | undefined, Map<string, string>>()
+  const placeOf = (method: string, route: string | undefined): string => {
+    let place = places.get(route)?.get(method)
+    if (place === undefined) {
+      place = `"method":${JSON.stringify(method)},"route":${JSON.stringify(route ?? null)},"status":`
+      const methods = places.get(route) ?? new Map<string, string>()
+      if (methods.size < maxMethods) places.set(route, methods.set(method, place))
+    }
+    return place
+  }
   return ({ request, route, correlationId, principal }, status, durationMs) => {
     if (!logger.isLevelEnabled('info')) return
-    const key = `${request.method} ${route ?? ''}`
-    let where = routes.get(key)
-    if (where === undefined) {
-      where = `"method":${JSON.stringify(request.method)},"route":${JSON.stringify(route ?? null)}`
-      if (routes.size < 1000) routes.set(key, where)
-    }
     const user = principal === undefined ? '' : `,"user_id":${principal.userId}`
     destination.write(
-      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}",${where},"status":${status},"duration_ms":${durationMs.toFixed(3)}${user}${ending}`,
+      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}",${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
     )
   }
 }
+
+/** There are fewer, but a client may send what it likes. */
+const maxMethods = 20
 
 let lastMs = 0
 let lastText = ''

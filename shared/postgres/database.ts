@@ -40,9 +40,12 @@ export function connectDatabase<Schema>(options: DatabaseOptions): Kysely<Schema
     idle_in_transaction_session_timeout: statementTimeoutMs * 2,
     keepAlive: true,
     types: { getTypeParser },
+    pipeline: prepared,
   })
   // Without a listener a connection that the server ends takes the whole process with it.
   pool.on('error', (error) => options.onIdleError?.(error))
+  // The same holds for one in use, whose statements are told in any case.
+  pool.on('connect', (client) => client.on('error', () => {}))
   if (registry) poolMetrics(pool, registry)
   return new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: preparedPool(pool, { prepared }) }),

@@ -16,15 +16,19 @@ export function asDatabaseFailure(error: unknown): unknown {
     if (error.code === '57014') return timeout(error)
     return unavailable.test(error.code ?? '') ? away(error) : error
   }
-  if (!(error instanceof Error)) return error
-  return isUnanswered(error) ? timeout(error) : away(error)
+  if (!(error instanceof Error) || isOurOwn(error)) return error
+  return error.message === 'Query read timeout' ? timeout(error) : away(error)
 }
 
-/** True where the server did not answer in time: nobody knows what the connection is doing. */
-export function isUnanswered(error: unknown): boolean {
-  return (
-    error instanceof Error && !(error instanceof pg.DatabaseError) && error.message === 'Query read timeout'
-  )
+/** Such as a bigint that does not fit: pg wraps none of what its type parsers and our code throw. */
+function isOurOwn(error: Error): boolean {
+  return error instanceof AppError || error instanceof RangeError || error instanceof TypeError
+}
+
+/** True where the connection has ended, is about to, or does not answer: what it is given next would fail as well. */
+export function isConnectionLost(error: unknown): boolean {
+  const isCancelled = error instanceof pg.DatabaseError && error.code === '57014'
+  return asDatabaseFailure(error) !== error && !isCancelled
 }
 
 /** True where a migration changed the columns under a prepared statement. */

@@ -59,16 +59,13 @@ export function createPasswordHasher({ concurrency = 2, queueLimit = 100 } = {})
   }
 }
 
+/** Undefined for what `hash` did not make: no password belongs to that. */
 function parseHash(hash: string) {
   const [scheme, N, r, p, salt = '', key = ''] = hash.split('$')
-  if (scheme !== 'scrypt') return undefined
-  return {
-    N: Number(N),
-    r: Number(r),
-    p: Number(p),
-    salt: Buffer.from(salt, 'base64'),
-    key: Buffer.from(key, 'base64'),
-  }
+  const numbers = { N: Number(N), r: Number(r), p: Number(p) }
+  const bytes = { salt: Buffer.from(salt, 'base64'), key: Buffer.from(key, 'base64') }
+  const isWhole = Object.values(numbers).every(Number.isSafeInteger) && bytes.key.length === keyLength
+  return scheme === 'scrypt' && isWhole ? { ...numbers, ...bytes } : undefined
 }
 
 function derive(

@@ -74,7 +74,7 @@ export async function openServiceEvents(
     events,
     transports,
     live: createLive({ transports, contracts: registry.contracts, logger }),
-    operations: createEventOperations({ events, transports, registry, record }),
+    operations: createEventOperations({ events, registry, record }),
     keepRetention: () => keepRetention(config, transports, { ownedDomains, logger, observer }),
   }
 }

@@ -1,218 +1,271 @@
-import { Registry } from 'prom-client'
+import { randomBytes } from 'node:crypto'
+import { createEvents, defineEvent, type EventObserver, redisTransports, toFields } from '@kiln/shared'
+import { Type } from '@sinclair/typebox'
+import { Redis } from 'ioredis'
+import { Counter, Histogram, Registry } from 'prom-client'
 import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
-import { UserUpdated } from '../../shared/events/contracts/user.ts'
-import type { Envelope } from '../../shared/events/envelope.ts'
-import {
-  contracts,
-  createEvents,
-  type Events,
-  type RedisTransports,
-  redisTransports,
-  toFields,
-} from '../../shared/index.ts'
-import { eventContext, eventMetrics } from '../../shared/observability/index.ts'
-import { createRedisClient, eventConnector } from '../../shared/redis.ts'
 
 /**
- * Events against bare ioredis moving the same fields, in one process: validation and metrics on, about 300 B of data.
- *
- * `bun bench/events.ts [events per round] [rounds]`; the two sides take turns, and the median of the rounds counts.
+ * What the event library costs beside bare ioredis moving the same fields: one process, one private Redis, data of about
+ * 300 bytes, validation and metrics on. The two sides take turns, and medians are compared.
  */
-const perRound = Number(process.argv[2] ?? 50_000)
-const rounds = Number(process.argv[3] ?? 3)
-const AT_ONCE = 500
-const READ_COUNT = 100
+const rounds = 5
+const eventsPerRound = 40_000
+const soakEvents = Number(process.argv[2] ?? 500_000)
 
-const data = {
-  user_id: 4711,
-  changed: ['first_name', 'last_name', 'role'],
-  first_name: 'Maximiliane',
-  last_name: 'Mustermann-Beispiel',
-  role: 'executor' as const,
-  updated_at: '2026-01-01T00:00:00.000Z',
-  // Additive fields pass the contract: they bring the data to its size.
-  notes: 'x'.repeat(110),
+const Placed = defineEvent({
+  name: 'order.placed',
+  delivery: 'stream',
+  key: (order) => `order/${order.order_id}`,
+  versions: {
+    1: Type.Object({
+      order_id: Type.Integer(),
+      customer: Type.String({ minLength: 1, maxLength: 100 }),
+      note: Type.String({ maxLength: 500 }),
+      lines: Type.Array(Type.Object({ sku: Type.String(), count: Type.Integer({ minimum: 1 }) })),
+    }),
+  },
+})
+
+const binary = findRedisBinary()
+if (binary === undefined) {
+  process.stderr.write('A redis-server or valkey-server (7 or newer) is needed on the PATH.\n')
+  process.exit(1)
 }
-const quiet = () => {}
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
-const say = (text: string) => process.stdout.write(`${text}\n`)
+const server = await startRedis({ server: { binary } })
+const connect = (_: string, options: object) => new Redis(server.url, options)
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const bare = new Redis(server.url)
 
-function fieldsOf(): string[] {
-  const id = crypto.randomUUID()
-  const envelope: Envelope = {
-    id,
-    source: 'bench',
-    type: UserUpdated.name,
-    time: new Date().toISOString(),
-    data: JSON.stringify(data),
-    dataversion: 1,
-    partitionkey: 'user/4711',
-    correlationid: id,
-    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-  }
-  return toFields(envelope)
+const registry = new Registry()
+const registers = [registry]
+const published = new Counter({ name: 'published_total', help: 'events', labelNames: ['type'], registers })
+const consumed = new Counter({
+  name: 'consumed_total',
+  help: 'events',
+  labelNames: ['type', 'outcome'],
+  registers,
+})
+const duration = new Histogram({ name: 'handler_seconds', help: 'seconds', labelNames: ['type'], registers })
+const observer: EventObserver = {
+  published: (type, count) => published.inc({ type }, count),
+  consumed({ type, outcome, durationMs }) {
+    consumed.inc({ type, outcome })
+    duration.observe({ type }, durationMs / 1000)
+  },
 }
 
-/** Events a second. */
-async function timed(run: () => Promise<void>): Promise<number> {
-  const startedAt = performance.now()
-  await run()
-  return perRound / ((performance.now() - startedAt) / 1000)
-}
+const order = (order_id: number) => ({
+  order_id,
+  customer: 'a customer of the shop',
+  note: 'x'.repeat(150),
+  lines: [
+    { sku: 'sku-0001', count: 2 },
+    { sku: 'sku-0002', count: 1 },
+  ],
+})
 
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+/** The very fields that the library writes for one order. */
+const fields = toFields({
+  specversion: '1.0',
+  id: crypto.randomUUID(),
+  source: 'bench',
+  type: Placed.name,
+  time: new Date().toISOString(),
+  datacontenttype: 'application/json',
+  dataversion: 1,
+  correlationid: crypto.randomUUID(),
+  partitionkey: 'order/1',
+  data: JSON.stringify(order(1)),
+} as never)
 
-async function openEvents(url: string, prefix: string, observer: object) {
+async function openLibrary() {
+  const prefix = `bench-${randomBytes(4).toString('hex')}`
   const transports = await redisTransports({
-    connect: eventConnector(url, { name: 'bench', timeoutMs: 5000 }),
-    logger,
-    consumer: crypto.randomUUID(),
+    connect,
+    logger: silent,
+    consumer: prefix,
     prefix,
+    overflow: 'trim',
   })
-  return { transports, events: createEvents({ service: 'bench', transports, logger, observer }) }
+  const events = createEvents({ service: 'bench', transports, logger: silent, observer })
+  return { prefix, events, close: () => events.close(1000).then(() => transports.close()) }
 }
 
-const attributes = {
-  correlationId: crypto.randomUUID(),
-  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+/** Events a second of some work on `count` events. */
+async function rate(count: number, work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await work()
+  return (count * 1000) / (performance.now() - startedAt)
 }
 
-async function publishMany(events: Events): Promise<void> {
-  const batch = Array.from({ length: AT_ONCE }, () => data)
-  for (let sent = 0; sent < perRound; sent += AT_ONCE)
-    await events.publishMany(UserUpdated, batch, attributes)
+const chunks = (size: number) => Array.from({ length: eventsPerRound / size }, (_, index) => index * size)
+const range = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
+
+async function barePipelines(size: number): Promise<number> {
+  const key = `bare-${randomBytes(4).toString('hex')}`
+  const result = await rate(eventsPerRound, async () => {
+    for (const _ of chunks(size)) {
+      const pipeline = bare.pipeline()
+      for (let index = 0; index < size; index += 1) pipeline.xadd(key, '*', ...fields)
+      await pipeline.exec()
+    }
+  })
+  await bare.unlink(key)
+  return result
 }
 
-async function publishAtOnce(events: Events): Promise<void> {
-  for (let sent = 0; sent < perRound; sent += AT_ONCE) {
-    await Promise.all(Array.from({ length: AT_ONCE }, () => events.publish(UserUpdated, data, attributes)))
+async function libraryPublishes(publish: 'many' | 'each'): Promise<number> {
+  const { events, prefix, close } = await openLibrary()
+  const result = await rate(eventsPerRound, async () => {
+    for (const from of chunks(500)) {
+      const data = range(from, 500).map(order)
+      if (publish === 'many') await events.publishMany(Placed, data)
+      else await Promise.all(data.map((one) => events.publish(Placed, one)))
+    }
+  })
+  await close()
+  await dropKeys(prefix)
+  return result
+}
+
+async function bareConsumes(): Promise<number> {
+  const key = `bare-${randomBytes(4).toString('hex')}`
+  await fill((pipeline) => pipeline.xadd(key, '*', ...fields))
+  await bare.xgroup('CREATE', key, 'group', '0')
+  let done = 0
+  const result = await rate(eventsPerRound, async () => {
+    while (done < eventsPerRound) {
+      const reply = (await bare.xreadgroup('GROUP', 'group', 'me', 'COUNT', 100, 'STREAMS', key, '>')) as
+        | [string, [string, string[]][]][]
+        | null
+      const ids = reply?.[0]?.[1].map(([id]) => id) ?? []
+      await bare.xack(key, 'group', ...ids)
+      done += ids.length
+    }
+  })
+  await bare.unlink(key)
+  return result
+}
+
+async function libraryConsumes(kind: 'one' | 'batch'): Promise<number> {
+  const filling = await openLibrary()
+  for (const from of chunks(500)) await filling.events.publishMany(Placed, range(from, 500).map(order))
+  const { prefix } = filling
+  const transports = await redisTransports({ connect, logger: silent, consumer: 'bench', prefix })
+  const events = createEvents({ service: 'bench', transports, logger: silent, observer })
+  let done = 0
+  let finish = () => {}
+  const all = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  const count = (more: number) => {
+    done += more
+    if (done === eventsPerRound) finish()
   }
+  const options = { name: 'bench', from: 'beginning', concurrency: 500 } as const
+  if (kind === 'one') events.subscribe(Placed, options, () => count(1))
+  else events.subscribeBatch(Placed, options, (batch) => count(batch.length))
+  const result = await rate(eventsPerRound, async () => {
+    await events.start()
+    await all
+  })
+  await events.close(1000)
+  await transports.close()
+  await filling.close()
+  await dropKeys(prefix)
+  return result
 }
 
-async function publishBare({ commands }: RedisTransports, stream: string): Promise<void> {
-  for (let sent = 0; sent < perRound; sent += AT_ONCE) {
-    const pipeline = commands.pipeline()
-    for (let at = 0; at < AT_ONCE; at++) pipeline.xadd(stream, '*', ...fieldsOf())
+async function idleLatencyMs(count = 500): Promise<readonly number[]> {
+  const { events, prefix, close } = await openLibrary()
+  let received = (_: number) => {}
+  events.subscribe(Placed, { name: 'latency' }, (event) => received(event.data.order_id))
+  await events.start()
+  const latencies: number[] = []
+  for (let id = 1; id <= count; id += 1) {
+    const arrived = new Promise<void>((resolve) => {
+      received = (orderId) => orderId === id && resolve()
+    })
+    const sentAt = performance.now()
+    await events.publish(Placed, order(id))
+    await arrived
+    latencies.push(performance.now() - sentAt)
+  }
+  await close()
+  await dropKeys(prefix)
+  return latencies.sort((one, other) => one - other)
+}
+
+/** Resident memory while events flow through publisher and handler, sampled ten times. */
+async function soakMiB(): Promise<readonly number[]> {
+  const { events, prefix, close } = await openLibrary()
+  let done = 0
+  events.subscribe(Placed, { name: 'soak', concurrency: 500 }, () => {
+    done += 1
+  })
+  await events.start()
+  const samples: number[] = []
+  for (let sent = 0; sent < soakEvents; sent += 500) {
+    await events.publishMany(Placed, range(sent, 500).map(order))
+    while (sent - done > 5000) await new Promise((resolve) => setTimeout(resolve, 1))
+    if (sent % (soakEvents / 10) < 500) {
+      await bare.xtrim(`${prefix}:{order}`, 'MAXLEN', '~', 20_000)
+      samples.push(Math.round(process.memoryUsage.rss() / 2 ** 20))
+    }
+  }
+  await close()
+  await dropKeys(prefix)
+  return samples
+}
+
+async function fill(add: (pipeline: ReturnType<typeof bare.pipeline>) => unknown): Promise<void> {
+  for (const _ of chunks(500)) {
+    const pipeline = bare.pipeline()
+    for (let index = 0; index < 500; index += 1) add(pipeline)
     await pipeline.exec()
   }
 }
 
-async function consumeBare(url: string, stream: string): Promise<void> {
-  const redis = createRedisClient(url, { name: 'bare', timeoutMs: 10_000 })
-  await redis.connect()
-  await redis.xgroup('CREATE', stream, 'bare', '0')
-  for (let done = 0; done < perRound; ) {
-    const reply = (await redis.xreadgroup(
-      'GROUP',
-      'bare',
-      'me',
-      'COUNT',
-      READ_COUNT,
-      'BLOCK',
-      1000,
-      'STREAMS',
-      stream,
-      '>',
-    )) as [string, [string, string[]][]][] | null
-    const ids = (reply?.[0]?.[1] ?? []).map(([id]) => id)
-    if (ids.length > 0) await redis.xack(stream, 'bare', ...ids)
-    done += ids.length
+async function dropKeys(prefix: string): Promise<void> {
+  for (const key of await bare.keys(`${prefix}*`)) await bare.unlink(key)
+}
+
+const median = (values: readonly number[]) =>
+  [...values].sort((one, other) => one - other)[values.length >> 1] as number
+const say = (text: string) => process.stdout.write(`${text}\n`)
+
+async function compare(title: string, sides: Readonly<Record<string, () => Promise<number>>>): Promise<void> {
+  const rates = new Map(Object.keys(sides).map((name) => [name, [] as number[]]))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, run] of Object.entries(sides)) rates.get(name)?.push(await run())
   }
-  redis.disconnect()
-}
-
-async function consume(url: string, prefix: string, observer: object): Promise<number> {
-  const { events, transports } = await openEvents(url, prefix, observer)
-  let handled = 0
-  let finished = () => {}
-  const all = new Promise<void>((resolve) => {
-    finished = resolve
-  })
-  const options = { name: 'noop', from: 'beginning', concurrency: 500 } as const
-  events.subscribe(UserUpdated, options, () => {
-    if (++handled === perRound) finished()
-  })
-  const rate = await timed(async () => {
-    await events.start()
-    await all
-  })
-  await events.close()
-  await transports.close()
-  return rate
-}
-
-/** Milliseconds from `publish` to its handler, one event at a time. */
-async function latency(url: string, observer: object): Promise<readonly number[]> {
-  const { events, transports } = await openEvents(url, 'latency', observer)
-  const samples: number[] = []
-  let publishedAt = 0
-  let arrived = () => {}
-  events.subscribe(UserUpdated, { name: 'latency' }, () => {
-    samples.push(performance.now() - publishedAt)
-    arrived()
-  })
-  await events.start()
-  for (let at = 0; at < 1000; at++) {
-    const arrival = new Promise<void>((resolve) => {
-      arrived = resolve
-    })
-    publishedAt = performance.now()
-    await events.publish(UserUpdated, data, attributes)
-    await arrival
-    await new Promise((resolve) => setTimeout(resolve, 2))
+  say(`\n${title}`)
+  const [base = []] = rates.values()
+  for (const [name, values] of rates) {
+    const ratio = median(values.map((value, round) => value / (base[round] as number)))
+    say(
+      `  ${name.padEnd(44)} ${Math.round(median(values)).toLocaleString('en').padStart(9)} /s  ${ratio.toFixed(2)}`,
+    )
   }
-  await events.close()
-  await transports.close()
-  return samples.toSorted((a, b) => a - b)
 }
 
-const binary = findRedisBinary()
-if (!binary) throw new Error('redis-server is not on the PATH')
-const server = await startRedis({ server: { binary } })
-const observer = {
-  ...eventContext(),
-  ...eventMetrics({ registry: new Registry(), types: contracts.map(({ name }) => name) }),
-}
-const rates: Record<string, number[]> = {}
-const note = (name: string, rate: number) => {
-  rates[name] = [...(rates[name] ?? []), rate]
-}
-const { events, transports } = await openEvents(server.url, 'publish', observer)
-const empty = () => transports.commands.flushdb()
-
-say(`${perRound} events a round, ${rounds} rounds, ${JSON.stringify(data).length} B of data`)
-const memoryBefore = process.memoryUsage.rss()
-for (let round = 0; round < rounds; round++) {
-  await empty()
-  note('bare pipeline', await timed(() => publishBare(transports, 'bare')))
-  await empty()
-  note('publishMany', await timed(() => publishMany(events)))
-  await empty()
-  note('500 concurrent publish', await timed(() => publishAtOnce(events)))
-  note('bare XREADGROUP + XACK', await timed(() => consumeBare(server.url, 'publish:{user}')))
-  note('no-op handler', await consume(server.url, 'publish', observer))
-}
-const delays = await latency(server.url, observer)
-const memoryAfter = process.memoryUsage.rss()
-
-const against = {
-  publishMany: 'bare pipeline',
-  '500 concurrent publish': 'bare pipeline',
-  'no-op handler': 'bare XREADGROUP + XACK',
-}
-for (const [name, values] of Object.entries(rates)) {
-  const other = against[name as keyof typeof against]
-  const share = other
-    ? `  ${Math.round((median(values) / median(rates[other] ?? [])) * 100)} % of ${other}`
-    : ''
-  say(`${name.padEnd(24)} ${String(Math.round(median(values))).padStart(8)} /s${share}`)
-}
-const at = (share: number) => (delays[Math.floor(delays.length * share)] ?? 0).toFixed(2)
-say(`idle latency             p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`)
 say(
-  `resident memory          ${Math.round(memoryBefore / 1e6)} MB before, ${Math.round(memoryAfter / 1e6)} MB after`,
+  `events of ${JSON.stringify(order(1)).length} bytes, ${fields.length / 2} fields, ${rounds} rounds of ${eventsPerRound}`,
 )
-await events.close()
-await transports.close()
+await compare('publishing', {
+  'bare ioredis, pipelines of 500': () => barePipelines(500),
+  'publishMany, 500 at a time': () => libraryPublishes('many'),
+  'publish, 500 at once': () => libraryPublishes('each'),
+})
+await compare('consuming', {
+  'bare XREADGROUP COUNT 100 and one XACK': bareConsumes,
+  'subscribe, a handler that does nothing': () => libraryConsumes('one'),
+  'subscribeBatch, a handler that does nothing': () => libraryConsumes('batch'),
+})
+const latencies = await idleLatencyMs()
+const at = (share: number) => (latencies[Math.floor(latencies.length * share)] as number).toFixed(2)
+say(`\nlatency from publish to handler, idle: median ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms`)
+say(`\nresident memory over ${soakEvents.toLocaleString('en')} events: ${(await soakMiB()).join(', ')} MiB`)
+bare.disconnect()
 await server.stop()
-process.exit(0)

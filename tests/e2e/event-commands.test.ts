@@ -106,7 +106,7 @@ describe.skipIf(!hasRedis)('events at the command line', () => {
 
     await eventually(async () => {
       const rows = await json('parked', 'notify-dispatcher')
-      expect(rows).toMatchObject([{ type: 'request.created', version: '9', event_id: 'p1' }])
+      expect(rows).toMatchObject([{ type: 'request.created', version: 9, event_id: 'p1' }])
     })
   })
 

@@ -1,15 +1,18 @@
 import { createAuth } from '@kiln/shared/http'
 import { createMetrics } from '@kiln/shared/observability'
 import { createPasswordHasher } from '@kiln/shared/security'
-import { createApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config.ts'
-import { connectServiceDatabase } from '../../src/infrastructure/database/connection.ts'
+import { type AppDependencies, createApp } from '../../src/app.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
+import { connectServiceDatabase, type Database } from '../../src/infrastructure/database/connection.ts'
 import { migrateUp } from '../../src/infrastructure/database/migrations/index.ts'
 import { type Role, roles } from '../../src/infrastructure/database/schema.ts'
 import type { CreateUser, User } from '../../src/modules/users/schemas.ts'
 import { createUser } from '../../src/modules/users/users.ts'
 import { createTestDatabase } from './database.ts'
 import { startTestEvents } from './events.ts'
+
+/** A good password; the one of every user that `signUp` makes. */
+export const testPassword = 'plum-42-harbour-lantern'
 
 export const testSecret = 'k9Xw2vQp7RzLt4Ym8NcB3sHf6JdG1aEu5oPiVqWx0Z'
 
@@ -32,21 +35,34 @@ export interface Answer<Body> {
 }
 
 export interface CallOptions {
+  /** Text, bytes and streams are sent as they are, everything else as JSON. */
   readonly body?: unknown
   readonly token?: string
   readonly headers?: Record<string, string>
 }
+
+export interface TestParts {
+  /** In place of the service's own. */
+  readonly connect?: (config: Config) => Database
+  readonly passwords?: AppDependencies['passwords']
+  readonly observers?: AppDependencies['observers']
+}
+
+export type TestService = Awaited<ReturnType<typeof createTestService>>
 
 /**
  * The app on a database of its own, called through its front door but without a port.
  *
  * `close()` drops the database: call it in `afterAll`.
  */
-export async function createTestService(overrides: Record<string, string> = {}) {
+export async function createTestService(
+  overrides: Record<string, string> = {},
+  { connect, passwords = createPasswordHasher(), observers = [] }: TestParts = {},
+) {
   const database = await createTestDatabase()
   const config = loadConfig(testEnvironment({ SERVICE_DATABASE_URL: database.url, ...overrides }))
   const metrics = createMetrics({ service: config.serviceName, version: 'test' })
-  const db = connectServiceDatabase(config, { registry: metrics.registry })
+  const db = connect?.(config) ?? connectServiceDatabase(config, { registry: metrics.registry })
   await migrateUp(db)
   const auth = createAuth({
     secret: config.jwtSecretKey,
@@ -55,7 +71,6 @@ export async function createTestService(overrides: Record<string, string> = {}) 
     ttlSeconds: config.accessTokenTtlSeconds,
     roles,
   })
-  const passwords = createPasswordHasher()
   const events = await startTestEvents(config, { db, metrics: metrics.registry })
   const reported: { error: unknown; code: string }[] = []
   const app = createApp({
@@ -67,7 +82,7 @@ export async function createTestService(overrides: Record<string, string> = {}) 
     live: events.live,
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
-    observers: [metrics.observeRequest],
+    observers: [metrics.observeRequest, ...observers],
     report: (error, code) => reported.push({ error, code }),
     closing: () => false,
     maxBodyBytes: config.maxBodyBytes,
@@ -87,12 +102,16 @@ export async function createTestService(overrides: Record<string, string> = {}) 
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
           ...headers,
         },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(body !== undefined && { body: isRaw(body) ? body : JSON.stringify(body) }),
       }),
     )
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.includes('json')
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: isJson && text ? JSON.parse(text) : text,
+    }
   }
 
   return {
@@ -111,6 +130,18 @@ export async function createTestService(overrides: Record<string, string> = {}) 
       const created = await createUser({ db }, 'system', { first_name: `Some ${role}`, ...user, role })
       return { user: created, token: await auth.issueAccessToken({ userId: created.id, role }) }
     },
+    /** A user who can log in with `testPassword`, with an access token. */
+    async signUp(role: Role, email: string): Promise<{ user: User; token: string }> {
+      passwordHash ??= createPasswordHasher().hash(testPassword)
+      const input = { first_name: `Some ${role}`, email, role, password_hash: await passwordHash }
+      const created = await createUser({ db }, 'system', input)
+      return { user: created, token: await auth.issueAccessToken({ userId: created.id, role }) }
+    },
+    /** The tokens of a new login with `testPassword`. */
+    async logIn(email: string): Promise<{ access_token: string; refresh_token: string }> {
+      const { body } = await call('POST', '/api/auth/login', { body: { email, password: testPassword } })
+      return body as { access_token: string; refresh_token: string }
+    },
     async close(): Promise<void> {
       metrics.close()
       await events.close()
@@ -118,4 +149,11 @@ export async function createTestService(overrides: Record<string, string> = {}) 
       await database.drop()
     },
   }
+}
+
+/** Hashing is dear, and the same for all: once is enough. */
+let passwordHash: Promise<string> | undefined
+
+function isRaw(body: unknown): body is string | Uint8Array<ArrayBuffer> | ReadableStream {
+  return typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream
 }

@@ -132,7 +132,9 @@ export class Consumer {
   }
 
   async #step(member: GroupMember, dispatcher: Dispatcher): Promise<void> {
-    if (!(await this.#mayRead(member, dispatcher))) return this.#stopped.wait(NOT_LEADING_MS)
+    const leads = await this.#mayRead(member, dispatcher)
+    if (this.#stop.signal.aborted) return
+    if (!leads) return this.#stopped.wait(NOT_LEADING_MS)
     const room = dispatcher.capacity()
     if (room <= 0 || this.#options.isPaused()) return dispatcher.room.wait(ROOM_MS)
     if (!dispatcher.blocked && this.#options.now() >= this.#recoverAtMs)

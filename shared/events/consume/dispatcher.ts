@@ -1,28 +1,17 @@
 import { millisecondsOf } from '../entry-id.ts'
-import { BatchError, PermanentError } from '../errors.ts'
-import type { EventLogger, EventObserver, Outcome } from '../observer.ts'
-import { type Entry, type GroupMember, type Move, originOf, refOf } from '../transport.ts'
+import { BatchError } from '../errors.ts'
+import type { Outcome } from '../observer.ts'
+import { type Entry, originOf, refOf } from '../transport.ts'
 import { Acks } from './acks.ts'
 import { type Delivery, deliveryOf, type Invocation } from './delivery.ts'
-import { fateOf, outcomeOf } from './fate.ts'
+import type { DispatcherOptions } from './dispatcher-options.ts'
 import { DependencyGate } from './gate.ts'
 import { HeldKeys } from './held-keys.ts'
 import { type Failure, Invocations } from './invocations.ts'
 import { Lanes } from './lanes.ts'
-import { persist } from './persist.ts'
 import { ReadAhead } from './read-ahead.ts'
+import { Settlement } from './settlement.ts'
 import { Signal } from './signal.ts'
-import type { Subscription } from './subscription.ts'
-
-export interface DispatcherOptions {
-  readonly subscription: Subscription
-  readonly member: GroupMember
-  readonly replay: boolean
-  readonly observer: EventObserver
-  readonly logger: EventLogger
-  readonly now: () => number
-  readonly random: () => number
-}
 
 /** Takes the entries a member reads to their end: handled and acknowledged, or moved. */
 export class Dispatcher {
@@ -34,6 +23,7 @@ export class Dispatcher {
   readonly #invocations: Invocations
   readonly #busy = new Map<string, Entry>()
   readonly #held: HeldKeys
+  readonly #settlement: Settlement
   #stopping = false
   /** Notified whenever there may be room to read. */
   readonly room = new Signal()
@@ -73,6 +63,18 @@ export class Dispatcher {
           { subscription: name },
           closed ? 'a dependency is down: pausing' : 'the dependency is back',
         )
+      },
+    })
+    this.#settlement = new Settlement({
+      ...options,
+      gate: this.#gate,
+      held: this.#held,
+      stopped: () => this.#stopping,
+      retryIn: (delayMs) => this.retryIn(delayMs),
+      finish: (...settled) => this.#finish(...settled),
+      postpone: (delivery, startedAtMs) => {
+        this.#report(delivery, 'postponed', startedAtMs)
+        this.#lanes.postpone(delivery)
       },
     })
   }
@@ -183,9 +185,9 @@ export class Dispatcher {
       return this.#finish(delivery, 'postponed', now())
     }
     if (decided && decided !== 'skip') {
-      return this.#move(delivery, decided, now())
+      return this.#settlement.move(delivery, decided, now())
     }
-    if (entry.suspect && !(await this.#surely(() => member.begin(entry), false))) {
+    if (entry.suspect && !(await this.#settlement.surely(() => member.begin(entry), false))) {
       return this.#finish(delivery, 'lost', now())
     }
     this.#invocations.start([delivery])
@@ -195,7 +197,7 @@ export class Dispatcher {
     const { deliveries, startedAtMs } = invocation
     this.#ahead.took(this.#options.now() - startedAtMs)
     if (failure && deliveries.length > 1) this.#split(deliveries, failure.error, startedAtMs)
-    else for (const delivery of deliveries) this.#settle(delivery, failure, startedAtMs)
+    else for (const delivery of deliveries) this.#settlement.settle(delivery, failure, startedAtMs)
     this.#pump()
   }
 
@@ -203,71 +205,17 @@ export class Dispatcher {
     if (error instanceof BatchError) {
       const failures = new Map(error.failures.map((failure) => [failure.id, failure]))
       for (const delivery of deliveries) {
-        this.#settle(delivery, failures.get(delivery.received?.event.id ?? ''), startedAtMs)
+        this.#settlement.settle(delivery, failures.get(delivery.received?.event.id ?? ''), startedAtMs)
       }
       return
     }
     if (this.#gate.isDependency(error)) {
-      for (const delivery of deliveries) this.#settle(delivery, { error }, startedAtMs)
+      for (const delivery of deliveries) this.#settlement.settle(delivery, { error }, startedAtMs)
       return
     }
     const middle = Math.ceil(deliveries.length / 2)
     this.#invocations.start(deliveries.slice(0, middle))
     this.#invocations.start(deliveries.slice(middle))
-  }
-
-  #settle(delivery: Delivery, failure: Failure | undefined, startedAtMs: number): void {
-    const { subscription, now, random } = this.#options
-    const { entry } = delivery
-    if (!failure) {
-      this.#gate.succeeded()
-      if (subscription.ordered && entry.again) void this.#release(delivery, startedAtMs)
-      else if (entry.suspect) void this.#acknowledgeNow(delivery, startedAtMs)
-      else this.#finish(delivery, 'done', startedAtMs)
-      return
-    }
-    const { error } = failure
-    if (!(error instanceof PermanentError) && this.#gate.failed(originOf(entry), error)) {
-      delivery.probed = true
-      this.#report(delivery, 'postponed', startedAtMs)
-      this.#lanes.postpone(delivery)
-      if (this.#stopping) this.#busy.delete(delivery.ref)
-      return
-    }
-    const { attempt = entry.deliveries } = delivery.received?.event ?? {}
-    const fate = fateOf({ attempt, key: delivery.key }, error, subscription, { now: now(), random })
-    void this.#move(delivery, fate, startedAtMs)
-  }
-
-  async #move(delivery: Delivery, move: Move, startedAtMs: number): Promise<void> {
-    const { member, subscription, logger } = this.#options
-    const outcome = await this.#surely(() => member.move(delivery.entry, move), 'lost')
-    if (outcome === 'moved') {
-      if (move.key !== undefined && move.keyThen === 'hold') this.#held.hold(move.key)
-      if (move.delayMs !== undefined) this.retryIn(move.delayMs)
-    }
-    if (move.to === 'dead' && outcome === 'moved') {
-      const { notes } = move
-      const about = { subscription: subscription.name, entry: originOf(delivery.entry), ...notes }
-      logger.error(about, 'an event went to the dead letters')
-    }
-    this.#finish(delivery, outcomeOf(move, outcome), startedAtMs)
-  }
-
-  /** Acknowledges the head of a key; the key goes on once nothing waits behind it. */
-  async #release(delivery: Delivery, startedAtMs: number): Promise<void> {
-    await this.#held.release(delivery.entry, delivery.key)
-    this.#finish(delivery, 'done', startedAtMs, false)
-  }
-
-  /** A suspect is off the books before the next one starts. */
-  async #acknowledgeNow(delivery: Delivery, startedAtMs: number): Promise<void> {
-    await this.#surely(() => this.#options.member.ack([delivery.entry]), undefined)
-    this.#finish(delivery, 'done', startedAtMs, false)
-  }
-
-  #surely<T>(act: () => Promise<T>, otherwise: T): Promise<T> {
-    return persist(act, { otherwise, stopped: () => this.#stopping, logger: this.#options.logger })
   }
 
   #finish(delivery: Delivery, outcome: Outcome, startedAtMs: number, acknowledge = true): void {

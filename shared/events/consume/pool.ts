@@ -11,7 +11,7 @@ import type { Subscription } from './subscription.ts'
 export interface Timing {
   /** How often entries that others abandoned are looked for. Default 15,000. */
   readonly recoverEveryMs: number
-  /** How often entries in work are kept ours; the transport's own setting should agree. Default 20,000. */
+  /** How often entries in work are kept ours. Default, and at most: the transport's own `keepAliveMs`. */
   readonly keepAliveMs: number
   /** How often parked events are tried. Default 30,000. */
   readonly parkedEveryMs: number
@@ -54,7 +54,7 @@ export class ConsumerPool {
     this.#options = options
     this.#replayer = new Replayer({
       recoverEveryMs: 15_000,
-      keepAliveMs: 20_000,
+      keepAliveMs: options.streams.keepAliveMs,
       parkedEveryMs: 30_000,
       replaysEveryMs: 1000,
       ...options,
@@ -105,7 +105,7 @@ export class ConsumerPool {
 
   async #begin(subscription: Subscription): Promise<void> {
     const { service, store, shards, streams, now, recoverEveryMs = 15_000 } = this.#options
-    const { keepAliveMs = 20_000, parkedEveryMs = 30_000 } = this.#options
+    const { keepAliveMs = streams.keepAliveMs, parkedEveryMs = 30_000 } = this.#options
     const tags = subscription.domains.flatMap((domain) => tagsOf(domain, shards))
     const { group, name } = subscription
     const events = [...subscription.contracts.keys()]

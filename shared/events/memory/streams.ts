@@ -40,6 +40,8 @@ export class MemoryBroker {
 /** Durable events while this process lives, and no longer. */
 export class MemoryStreams implements StreamTransport {
   readonly name = 'memory'
+  /** Nothing is claimed from a process that is this one. */
+  readonly keepAliveMs = 60_000
   readonly #broker: MemoryBroker
   readonly #consumer: string
 

@@ -3,7 +3,7 @@ import type { Entry } from '../transport.ts'
 import { ready, within } from './connections.ts'
 import { ENSURE_GROUP } from './group-scripts.ts'
 import type { GroupKeys } from './keys.ts'
-import type { MemberOptions } from './member.ts'
+import type { MemberOptions } from './member-options.ts'
 import { recordOf, type StreamsReply } from './replies.ts'
 import { runScript } from './run-script.ts'
 

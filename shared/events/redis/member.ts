@@ -1,20 +1,10 @@
 import { compareIds } from '../entry-id.ts'
-import type { EventLogger } from '../observer.ts'
-import type { SubscriptionStore } from '../store.ts'
-import {
-  type Entry,
-  type GroupMember,
-  type JoinOptions,
-  type Move,
-  type MoveOutcome,
-  NOTE,
-  originOf,
-} from '../transport.ts'
-import type { RedisClient } from './connections.ts'
+import { type Entry, type GroupMember, type Move, type MoveOutcome, NOTE, originOf } from '../transport.ts'
 import { GroupReader } from './group-reader.ts'
 import * as groups from './group-scripts.ts'
 import * as holding from './holding-scripts.ts'
 import { aliveKey, behindKey, type GroupKeys, groupKeys } from './keys.ts'
+import type { MemberOptions } from './member-options.ts'
 import { groupPosition } from './position.ts'
 import { Recovery } from './recovery.ts'
 import { runScript, type Script } from './run-script.ts'
@@ -23,20 +13,6 @@ import * as scripts from './scripts.ts'
 const BRING_BACK_LIMIT = 100
 const UNPARK_LIMIT = 100
 const QUIET_MS = 60_000
-
-export interface MemberOptions extends JoinOptions {
-  readonly prefix: string
-  readonly consumer: string
-  readonly commands: RedisClient
-  readonly reading: RedisClient
-  readonly store: SubscriptionStore
-  readonly logger: EventLogger
-  readonly keepAliveMs: number
-  readonly leaseMs: number
-  readonly blockMs: number
-  readonly maxReadBytes: number
-  readonly maxEntryBytes: number
-}
 
 /** One process in one group on one stream of Redis; its two streams are the domain's and the group's own. */
 export class RedisMember implements GroupMember {

@@ -1,7 +1,7 @@
 import type { Entry, Recovered } from '../transport.ts'
 import { CLAIM, OWN, REMOVE_CONSUMER } from './holding-scripts.ts'
 import { aliveKey, type GroupKeys } from './keys.ts'
-import type { MemberOptions } from './member.ts'
+import type { MemberOptions } from './member-options.ts'
 import { type HeldReply, heldEntry, recordOf } from './replies.ts'
 import { runScript } from './run-script.ts'
 

@@ -56,6 +56,10 @@ export class RedisStreams implements StreamTransport {
     this.#options = options
   }
 
+  get keepAliveMs(): number {
+    return this.#options.keepAliveMs
+  }
+
   /** Connections that wait for entries, one a subscription and tag. */
   get readingConnections(): number {
     return this.#reading.size

@@ -1,6 +1,5 @@
-import { Nullable, OneOf } from '@kiln/shared/schema'
+import { IntegerText, Nullable, OneOf } from '@kiln/shared/schema'
 import { type Static, Type } from '@sinclair/typebox'
-import { t } from 'elysia'
 import { actorTypes } from '../../infrastructure/database/schema.ts'
 
 const Changes = Type.Record(Type.String(), Type.Unknown())
@@ -26,10 +25,10 @@ export type AuditList = Static<typeof AuditList>
 export const ListAudit = Type.Object({
   entity: Type.Optional(Type.String({ maxLength: 50 })),
   entity_id: Type.Optional(Type.String({ maxLength: 50 })),
-  actor_id: Type.Optional(t.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+  actor_id: Type.Optional(IntegerText({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   from: Type.Optional(Type.String({ format: 'date-time', description: 'not before' })),
   to: Type.Optional(Type.String({ format: 'date-time', description: 'before' })),
-  limit: t.Integer({ minimum: 1, maximum: 100, default: 20 }),
+  limit: IntegerText({ minimum: 1, maximum: 100, default: 20 }),
   cursor: Type.Optional(Type.String({ maxLength: 100 })),
 })
 export type ListAudit = Static<typeof ListAudit>

@@ -1,6 +1,6 @@
 import { type Auth, type Principal, SharedError } from '@kiln/shared/http'
 import { createSecretToken, hashSecretToken, type PasswordHasher } from '@kiln/shared/security'
-import type { Transaction } from 'kysely'
+import type { OperandValueExpressionOrList, Transaction } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { recordAudit } from '../../infrastructure/audit-trail.ts'
 import type { Database } from '../../infrastructure/database/connection.ts'
@@ -25,16 +25,20 @@ export async function logIn(dependencies: LoginDependencies, { email, password }
   const { db, passwords } = dependencies
   const user = await db
     .selectFrom('users')
-    .select(['id', 'role', 'password_hash'])
+    .select(['id', 'password_hash'])
     .where(({ eb, fn, val }) => eb(fn('lower', ['email']), '=', fn('lower', [val(email)])))
     .where('deactivated_at', 'is', null)
     .executeTakeFirst()
 
   if (!(await passwords.verify(password, user?.password_hash ?? null)) || user === undefined) {
-    throw new ServiceError('CREDENTIALS_INVALID', 'The e-mail or the password is wrong')
+    throw wrongCredentials()
   }
-  const principal = { userId: user.id, role: user.role }
   return await db.transaction().execute(async (trx) => {
+    const current = await lockUser(trx, user.id)
+    // The check takes its time: the password may have been changed meanwhile.
+    if (current?.password_hash !== user.password_hash || current.deactivated_at !== null)
+      throw wrongCredentials()
+    const principal = { userId: current.id, role: current.role }
     const now = new Date(nowMs(dependencies))
     await trx
       .deleteFrom('refresh_tokens')
@@ -55,21 +59,20 @@ export async function logIn(dependencies: LoginDependencies, { email, password }
 export async function refresh(dependencies: LoginDependencies, refreshToken: string): Promise<Tokens> {
   const hash = hashSecretToken(refreshToken)
   const outcome = await dependencies.db.transaction().execute(async (trx) => {
+    const user = await lockOwner(trx, hash)
+    if (user === undefined || user.deactivated_at !== null) return 'invalid'
     const now = new Date(nowMs(dependencies))
     const exchanged = await trx
       .updateTable('refresh_tokens')
       .set({ rotated_at: now })
-      .from('users')
-      .whereRef('users.id', '=', 'refresh_tokens.user_id')
       .where('token_hash', '=', hash)
       .where('rotated_at', 'is', null)
       .where('revoked_at', 'is', null)
       .where('expires_at', '>', now)
-      .where('users.deactivated_at', 'is', null)
-      .returning(['family_id', 'users.id', 'users.role'])
+      .returning('family_id')
       .executeTakeFirst()
     if (exchanged === undefined) return await revokeIfReused(trx, hash)
-    const principal = { userId: exchanged.id, role: exchanged.role }
+    const principal = { userId: user.id, role: user.role }
     return await issueTokens(trx, dependencies, { principal, familyId: exchanged.family_id })
   })
   // Thrown outside of the transaction: the revocation is to be kept.
@@ -83,12 +86,14 @@ export async function refresh(dependencies: LoginDependencies, refreshToken: str
 /** Ends the login that a refresh token belongs to. Says nothing of a token that does not exist. */
 export async function logOut({ db }: Pick<LoginDependencies, 'db'>, refreshToken: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    const token = await findToken(trx, hashSecretToken(refreshToken))
-    if (token === undefined) return
+    const hash = hashSecretToken(refreshToken)
+    const user = await lockOwner(trx, hash)
+    const token = await findToken(trx, hash)
+    if (user === undefined || token === undefined) return
     const ended = await revokeFamily(trx, token.family_id)
     if (ended === 0n) return
-    const actor = { userId: token.user_id, role: token.role }
-    await recordAudit(trx, { actor, action: 'auth.logged_out', entity: 'user', entityId: token.user_id })
+    const actor = { userId: user.id, role: user.role }
+    await recordAudit(trx, { actor, action: 'auth.logged_out', entity: 'user', entityId: user.id })
   })
 }
 
@@ -105,6 +110,22 @@ export async function readMe(
     .executeTakeFirst()
   if (user === undefined) throw new SharedError('UNAUTHENTICATED', 'The access token is not valid any more')
   return user
+}
+
+/**
+ * Whoever begins, renews or ends a login holds the user's row, and takes it first: so no login that is being renewed
+ * outlives the ending of all, and nobody waits in a circle.
+ */
+export async function lockUser(
+  trx: Transaction<Schema>,
+  id: OperandValueExpressionOrList<Schema, 'users', 'id'>,
+) {
+  return await trx
+    .selectFrom('users')
+    .select(['id', 'role', 'password_hash', 'deactivated_at'])
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
 }
 
 /** Ends every login of a user. */
@@ -144,11 +165,16 @@ async function revokeIfReused(trx: Transaction<Schema>, hash: Uint8Array): Promi
   return 'reused'
 }
 
+async function lockOwner(trx: Transaction<Schema>, hash: Uint8Array) {
+  return await lockUser(trx, (query) =>
+    query.selectFrom('refresh_tokens').select('refresh_tokens.user_id').where('token_hash', '=', hash),
+  )
+}
+
 async function findToken(trx: Transaction<Schema>, hash: Uint8Array) {
   return await trx
     .selectFrom('refresh_tokens')
-    .innerJoin('users', 'users.id', 'refresh_tokens.user_id')
-    .select(['family_id', 'user_id', 'rotated_at', 'users.role'])
+    .select(['family_id', 'user_id', 'rotated_at'])
     .where('token_hash', '=', hash)
     .executeTakeFirst()
 }
@@ -165,4 +191,8 @@ async function revokeFamily(trx: Transaction<Schema>, familyId: string): Promise
 
 function nowMs({ now = Date.now }: LoginDependencies): number {
   return now()
+}
+
+function wrongCredentials(): ServiceError {
+  return new ServiceError('CREDENTIALS_INVALID', 'The e-mail or the password is wrong')
 }

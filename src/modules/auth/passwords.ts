@@ -10,7 +10,7 @@ import { ServiceError } from '../../errors.ts'
 import { type Actor, recordAudit } from '../../infrastructure/audit-trail.ts'
 import type { Database } from '../../infrastructure/database/connection.ts'
 import type { Role, Schema } from '../../infrastructure/database/schema.ts'
-import { revokeLogins } from './logins.ts'
+import { lockUser, revokeLogins } from './logins.ts'
 import type { ChangePassword, PasswordToken, SetPassword } from './schemas.ts'
 
 interface Dependencies {
@@ -37,11 +37,14 @@ export async function changePassword(
     .where('id', '=', by.userId)
     .where('deactivated_at', 'is', null)
     .executeTakeFirst()
-  if (!(await passwords.verify(old_password, user?.password_hash ?? null))) {
-    throw new ServiceError('PASSWORD_INVALID', 'The old password is wrong')
-  }
+  if (!(await passwords.verify(old_password, user?.password_hash ?? null))) throw wrongPassword()
   const hash = await passwords.hash(new_password)
-  await db.transaction().execute((trx) => replacePassword(trx, { actor: by, userId: by.userId, hash }))
+  await db.transaction().execute(async (trx) => {
+    const current = await lockUser(trx, by.userId)
+    if (current?.password_hash !== user?.password_hash || current?.deactivated_at !== null)
+      throw wrongPassword()
+    await replacePassword(trx, { actor: by, userId: by.userId, hash })
+  })
 }
 
 /**
@@ -104,16 +107,15 @@ export async function setPassword(
 
   const hash = await passwords.hash(new_password)
   await db.transaction().execute(async (trx) => {
+    const user = await lockUser(trx, known.user_id)
     const used = await trx
       .deleteFrom('password_tokens')
-      .using('users')
-      .whereRef('users.id', '=', 'password_tokens.user_id')
       .where('token_hash', '=', tokenHash)
       .where('expires_at', '>', new Date())
-      .returning(['users.id', 'users.role'])
+      .returning('user_id')
       .executeTakeFirst()
-    if (used === undefined) throw invalidToken()
-    await replacePassword(trx, { actor: { userId: used.id, role: used.role }, userId: used.id, hash })
+    if (used === undefined || user === undefined) throw invalidToken()
+    await replacePassword(trx, { actor: { userId: user.id, role: user.role }, userId: user.id, hash })
   })
 }
 
@@ -134,6 +136,10 @@ function refuseWeak(password: string): void {
   throw new ServiceError('PASSWORD_TOO_WEAK', 'The new password is too weak', {
     errors: [{ path: '/new_password', message }],
   })
+}
+
+function wrongPassword(): ServiceError {
+  return new ServiceError('PASSWORD_INVALID', 'The old password is wrong')
 }
 
 function invalidToken(): ServiceError {

@@ -1,7 +1,6 @@
-import { Nullable, OneOf } from '@kiln/shared/schema'
+import { IntegerText, Nullable, OneOf } from '@kiln/shared/schema'
 import { passwordBytes } from '@kiln/shared/security'
 import { type Static, Type } from '@sinclair/typebox'
-import { t } from 'elysia'
 import { roles } from '../../infrastructure/database/schema.ts'
 
 const Password = Type.String({ minLength: 1, maxLength: passwordBytes.max })
@@ -41,4 +40,4 @@ export const PasswordToken = Type.Object({
 })
 export type PasswordToken = Static<typeof PasswordToken>
 
-export const UserParams = Type.Object({ id: t.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })
+export const UserParams = Type.Object({ id: IntegerText({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })

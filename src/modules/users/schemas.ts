@@ -1,6 +1,5 @@
-import { Nullable, OneOf } from '@kiln/shared/schema'
+import { IntegerText, Nullable, OneOf } from '@kiln/shared/schema'
 import { type Static, Type } from '@sinclair/typebox'
-import { t } from 'elysia'
 import { roles } from '../../infrastructure/database/schema.ts'
 
 /** Neither control characters nor blanks at the ends. Linear, also on a megabyte that `maxLength` refuses anyway. */
@@ -47,11 +46,11 @@ export type CreateUser = Static<typeof CreateUser>
 export const UpdateUser = Type.Partial(CreateUser, { minProperties: 1 })
 export type UpdateUser = Static<typeof UpdateUser>
 
-export const UserParams = Type.Object({ id: t.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })
+export const UserParams = Type.Object({ id: IntegerText({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })
 
 export const ListUsers = Type.Object({
   role: Type.Optional(RoleName),
-  limit: t.Integer({ minimum: 1, maximum: 100, default: 20 }),
+  limit: IntegerText({ minimum: 1, maximum: 100, default: 20 }),
   cursor: Type.Optional(Type.String({ maxLength: 100 })),
 })
 export type ListUsers = Static<typeof ListUsers>

@@ -1,6 +1,6 @@
 import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { decodeCursor, encodeCursor, type Principal } from '@kiln/shared/http'
-import { violatedConstraint } from '@kiln/shared/postgres'
+import { lookup, violatedConstraint } from '@kiln/shared/postgres'
 import type { Announce } from '@kiln/shared/service'
 import type { Selectable, Transaction } from 'kysely'
 import { ServiceError } from '../../errors.ts'
@@ -24,6 +24,10 @@ const columns = [
   'updated_at',
   'deactivated_at',
 ] as const satisfies readonly (keyof UserTable)[]
+
+const findById = lookup((db: Database, id: number) =>
+  db.selectFrom('users').select(columns).where('id', '=', id),
+)
 
 type UserRow = Pick<Selectable<UserTable>, (typeof columns)[number]>
 
@@ -73,7 +77,7 @@ export async function createUser(
 
 /** @throws {ServiceError} `USER_NOT_FOUND`. */
 export async function getUser(db: Database, id: number): Promise<User> {
-  const row = await db.selectFrom('users').select(columns).where('id', '=', id).executeTakeFirst()
+  const [row] = await findById(db, id)
   if (row === undefined) throw notFound()
   return asUser(row)
 }

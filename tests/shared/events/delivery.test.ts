@@ -5,16 +5,20 @@ import { memoryReplayJobs } from '../../../shared/events/replay-jobs.ts'
 import { memoryStore } from '../../../shared/events/store.ts'
 import { memoryTransports } from '../../../shared/events/transports.ts'
 import { deliverySuite } from '../../../shared/testing/delivery-suite.ts'
-import { startRedis } from './support/redis-server.ts'
+import { startClusterNode, startRedis } from './support/redis-server.ts'
 import { silent } from './support/silent.ts'
 
 const TIMEOUT_MS = 20_000
 
 const redis = await startRedis()
+const cluster = await startClusterNode()
 const test = (name: string, run: () => Promise<void>) => nodeTest(name, { timeout: TIMEOUT_MS }, run)
 let grounds = 0
 
-after(() => redis.stop())
+after(async () => {
+  await redis.stop()
+  await cluster.stop()
+})
 
 deliverySuite({
   test,
@@ -32,23 +36,27 @@ deliverySuite({
   },
 })
 
-deliverySuite({
-  test,
-  name: 'redis',
-  open: async () => {
-    const prefix = `suite-${++grounds}`
-    const connect = redis.connect
-    return {
-      transports: (process) =>
-        redisTransports({
-          connect,
-          logger: silent,
-          consumer: process,
-          prefix,
-          keepAliveMs: 500,
-          leaseMs: 1000,
-        }),
-      close: async () => {},
-    }
-  },
-})
+for (const [name, connect] of [
+  ['redis', redis.connect],
+  ['redis cluster', cluster.connectCluster],
+] as const) {
+  deliverySuite({
+    test,
+    name,
+    open: async () => {
+      const prefix = `suite-${++grounds}`
+      return {
+        transports: (process) =>
+          redisTransports({
+            connect,
+            logger: silent,
+            consumer: process,
+            prefix,
+            keepAliveMs: 500,
+            leaseMs: 1000,
+          }),
+        close: async () => {},
+      }
+    },
+  })
+}

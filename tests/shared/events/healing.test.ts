@@ -88,7 +88,7 @@ test('a server that comes back empty, all connections cut, is read again from wh
   await events.publish(ThingMade, made(1))
   await eventually(() => expect(seen).toEqual([1]))
 
-  await redis.client.multi().flushall().client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes').exec()
+  await redis.client.multi().flushall().call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').exec()
   await eventually(() => events.publish(ThingMade, made(2), { id: 'two' }))
 
   await eventually(() => expect(seen).toContain(2))

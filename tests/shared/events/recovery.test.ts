@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
+import { REMOVE_CONSUMER } from '../../../shared/events/redis/holding-scripts.ts'
+import { runScript } from '../../../shared/events/redis/run-script.ts'
 import { ThingMade } from '../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../shared/testing/eventually.ts'
 import { type OpenOptions, openEvents } from './support/open-events.ts'
@@ -132,8 +134,13 @@ test('entries behind many that others keep alive are reached', async () => {
 test('a slow handler keeps its event from being claimed by another process', async () => {
   const { prefix, stream } = newPrefix()
   const calls: string[] = []
-  const start = async (consumer: string, ms: number) => {
-    const { events } = await open({ prefix, consumer })
+  const start = async (consumer: string, ms: number, recoverEveryMs: number) => {
+    const { events } = await open({
+      prefix,
+      blockMs: 50,
+      consumer,
+      events: { timing: { recoverEveryMs, keepAliveMs: 50 } },
+    })
     events.subscribe(ThingMade, { name: 'sub' }, async () => {
       calls.push(consumer)
       await new Promise((resolve) => setTimeout(resolve, ms))
@@ -141,14 +148,35 @@ test('a slow handler keeps its event from being claimed by another process', asy
     await events.start()
     return events
   }
-  const slow = await start('slow', 1000)
+  const slow = await start('slow', 1000, 60_000)
   await slow.publish(ThingMade, made(1))
   await eventually(() => expect(calls).toEqual(['slow']))
 
-  await start('other', 0)
+  await start('other', 0, 20)
   await eventually(async () => expect(await pendingOf(stream)).toBe(0))
 
   expect(calls).toEqual(['slow'])
+})
+
+test('a process that lost its event to another can neither retry nor bury it', async () => {
+  const { prefix, stream } = newPrefix()
+  const { events } = await open({ prefix, keepAliveMs: 60_000, events: { timing: { keepAliveMs: 60_000 } } })
+  const outcomes: string[] = []
+  events.subscribe(ThingMade, { name: 'sub', attempts: 1 }, async () => {
+    const [[id] = ['']] = (await redis.client.xpending(stream, GROUP, '-', '+', 1)) as [string][]
+    await redis.client.xclaim(stream, GROUP, 'thief', 0, id)
+    outcomes.push('thrown')
+    throw new Error('too late')
+  })
+  await events.start()
+
+  await events.publish(ThingMade, made(1))
+
+  await eventually(() => expect(outcomes).toEqual(['thrown']))
+  await events.close()
+  const held = (await redis.client.xpending(stream, GROUP, '-', '+', 10)) as [string, string][]
+  expect(held.map(([, consumer]) => consumer)).toEqual(['thief'])
+  expect((await events.deadLetters.list('sub')).items).toEqual([])
 })
 
 test('the entries of a process that vanished are claimed, its empty consumer is removed', async () => {
@@ -184,6 +212,7 @@ test('a consumer that still holds entries is never removed', async () => {
     const consumers = (await redis.client.xinfo('CONSUMERS', stream, GROUP)) as string[][]
     expect(consumers.map(([, name]) => name)).not.toContain('empty')
   })
+  expect(await runScript(redis.client, REMOVE_CONSUMER, [stream], [GROUP, 'holder'])).toBe(0)
   expect(await pendingOf(stream)).toBe(1)
 })
 

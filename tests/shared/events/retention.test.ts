@@ -78,6 +78,9 @@ test('an entry that a group has not acknowledged is kept, however old', async ()
 
   expect(report).toMatchObject({ trimmed: 30, lost: 0 })
   expect(await redis.client.xlen(key)).toBe(70)
+  await redis.client.xack(key, GROUP, ...pending.slice(30).map(([id]) => id))
+  await enforce({ now: later })
+  expect(await redis.client.xlen(key)).toBe(40)
 })
 
 test('a registered group that vanished holds what lies above its mark', async () => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import type { Connect, ConnectionOptions } from '../../../../shared/events/redis/connections.ts'
 
 /** A private Redis on a free port, with an append-only file, that a test may freeze, kill and start again. */
@@ -11,6 +11,8 @@ export interface RedisServer {
   readonly port: number
   readonly pid: number
   readonly connect: Connect
+  /** As `connect`, by the cluster protocol: for a server started with `startClusterNode`. */
+  readonly connectCluster: Connect
   /** A plain client for the test itself; closed with the server. */
   readonly client: Redis
   signal(signal: NodeJS.Signals): void
@@ -33,7 +35,7 @@ async function freePort(): Promise<number> {
 export async function startRedis(extra: readonly string[] = []): Promise<RedisServer> {
   const port = await freePort()
   const dir = await mkdtemp(join(tmpdir(), 'kiln-redis-'))
-  const opened: Redis[] = []
+  const opened: (Redis | Cluster)[] = []
   let server: ChildProcess
 
   const start = async () => {
@@ -76,6 +78,14 @@ export async function startRedis(extra: readonly string[] = []): Promise<RedisSe
       return server.pid ?? 0
     },
     connect: (_purpose, options) => open(options),
+    connectCluster: (_purpose, options) => {
+      const { enableOfflineQueue = true } = options
+      const redisOptions = { ...options, retryStrategy: null }
+      const client = new Cluster([{ host: '127.0.0.1', port }], { redisOptions, enableOfflineQueue })
+      client.on('error', () => {})
+      opened.push(client)
+      return client
+    },
     client: open({ maxRetriesPerRequest: null, retryStrategy: () => 50 }),
     signal: (signal) => void server.kill(signal),
     kill,
@@ -89,4 +99,14 @@ export async function startRedis(extra: readonly string[] = []): Promise<RedisSe
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** A cluster of one node that owns every slot: what spans two slots fails as it would on many nodes. */
+export async function startClusterNode(): Promise<RedisServer> {
+  const redis = await startRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'])
+  await redis.client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+  while (!String(await redis.client.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return redis
 }

@@ -1,0 +1,124 @@
+import { fileURLToPath } from 'node:url'
+import type { Command } from './server.ts'
+
+/** What the servers share: one database, one key. */
+export interface Shared {
+  readonly databaseUrl: string
+  readonly jwtSecret: string
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const script = (name: string) =>
+  fileURLToPath(new URL(`servers/${name}.${name === 'parts' ? 'ts' : 'js'}`, import.meta.url))
+
+const commands = {
+  'Bun.serve': (shared: Shared) => other('bare-bun', shared),
+  Elysia: (shared: Shared) => other('bare-elysia', shared),
+  'Kysely on pg': (shared: Shared) => other('plain-kysely', shared),
+  Kiln: (shared: Shared) => service(process.execPath, ['src/main.ts', 'serve'], shared),
+  'Fastify on Node': (shared: Shared) => other('fastify', shared, 'node'),
+  'Hono on Bun': (shared: Shared) => other('hono', shared),
+  '+ response schema': (shared: Shared) => withParts('schema', shared),
+  '+ request context': (shared: Shared) => withParts('context,schema', shared),
+  '+ errors, bodies': (shared: Shared) => withParts('context,errors,body,schema', shared),
+  '+ metrics': (shared: Shared) => withParts('context,errors,body,schema,metrics', shared),
+  '+ access log': (shared: Shared) => withParts('context,errors,body,schema,metrics,log', shared),
+} satisfies Record<string, (shared: Shared) => Command>
+
+export type Subject = keyof typeof commands
+export const commandOf = (subject: Subject, shared: Shared): Command => commands[subject](shared)
+
+/** The service as it runs in production; `args` come after the program's file. */
+export function service(file: string, args: readonly string[], { databaseUrl, jwtSecret }: Shared): Command {
+  return {
+    file,
+    args,
+    cwd: root,
+    env: (port) => ({
+      SERVICE_HOST: '127.0.0.1',
+      SERVICE_PORT: String(port),
+      SERVICE_DATABASE_URL: databaseUrl,
+      SERVICE_REDIS_URL: 'memory://',
+      SERVICE_SINGLE_REPLICA: 'true',
+      SERVICE_JWT_SECRET_KEY: jwtSecret,
+    }),
+  }
+}
+
+/** Elysia with these parts of the service. */
+function withParts(parts: string, shared: Shared): Command {
+  const command = other('parts', shared)
+  return { ...command, env: (port) => ({ ...command.env(port), PARTS: parts }) }
+}
+
+function other(name: string, { databaseUrl, jwtSecret }: Shared, runtime = process.execPath): Command {
+  return {
+    file: runtime,
+    args: [script(name)],
+    env: (port) => ({
+      PORT: String(port),
+      DATABASE_URL: databaseUrl,
+      JWT_SECRET: jwtSecret,
+      NODE_ENV: 'production',
+    }),
+  }
+}
+
+export interface Case {
+  /** `GET /protected` */
+  readonly route: string
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly withToken: boolean
+  readonly subjects: readonly Subject[]
+}
+
+/** What is measured. The first subject of a case is what its others are compared with. */
+export const cases: readonly Case[] = [
+  {
+    route: 'GET /api/my-endpoint',
+    method: 'GET',
+    path: '/api/my-endpoint',
+    withToken: false,
+    subjects: ['Elysia', 'Bun.serve', 'Kiln', 'Fastify on Node', 'Hono on Bun'],
+  },
+  {
+    route: 'GET /protected',
+    method: 'GET',
+    path: '/protected',
+    withToken: true,
+    subjects: ['Kiln', 'Fastify on Node', 'Hono on Bun'],
+  },
+  {
+    route: 'GET /api/users/:id',
+    method: 'GET',
+    path: '/api/users/1',
+    withToken: true,
+    subjects: ['Kysely on pg', 'Kiln', 'Fastify on Node', 'Hono on Bun'],
+  },
+  {
+    route: 'POST /api/users',
+    method: 'POST',
+    path: '/api/users',
+    withToken: true,
+    subjects: ['Kiln', 'Fastify on Node', 'Hono on Bun'],
+  },
+]
+
+/** What each part of the service costs, one more with each line. */
+export const partCases: readonly Case[] = [
+  {
+    route: 'GET /api/my-endpoint',
+    method: 'GET',
+    path: '/api/my-endpoint',
+    withToken: false,
+    subjects: [
+      'Elysia',
+      '+ response schema',
+      '+ request context',
+      '+ errors, bodies',
+      '+ metrics',
+      '+ access log',
+    ],
+  },
+]
