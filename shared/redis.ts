@@ -89,7 +89,10 @@ function open(
   const connection = { ...credentials, ...own }
   if (scheme === 'redis+cluster') {
     const clusterRetryStrategy = (attempt: number) => retryStrategy?.(attempt) ?? null
-    return new Cluster([...hosts], { ...common, redisOptions: connection, clusterRetryStrategy })
+    // A node that goes away may have done what it was sent: by default the cluster sends that again.
+    const retryDelayOnFailover = own.autoResendUnfulfilledCommands === false ? 0 : 100
+    const options = { ...common, redisOptions: connection, clusterRetryStrategy, retryDelayOnFailover }
+    return new Cluster([...hosts], options)
   }
   const options = { ...common, ...connection, retryStrategy }
   if (scheme === 'redis+sentinel') {

@@ -12,6 +12,7 @@ import {
 import { enforceRetention, type RetentionOptions } from '../events/redis/retention.ts'
 import { type RedisTransports, redisTransports } from '../events/redis/transports.ts'
 import type { Registry as EventRegistry } from '../events/registry.ts'
+import type { ReplayJobs } from '../events/replay-jobs.ts'
 import type { SubscriptionStore } from '../events/store.ts'
 import { memoryTransports, type Transports } from '../events/transports.ts'
 import { eventContext } from '../observability/event-context.ts'
@@ -43,6 +44,8 @@ export interface ServiceEventsOptions {
   readonly logger: Logger
   /** Where subscriptions are kept. Default: with the events. */
   readonly store?: SubscriptionStore
+  /** Where replays are kept. Default: with the events. */
+  readonly replays?: ReplayJobs
   readonly metrics?: MetricsRegistry
   /** Takes who did what to subscriptions, dead letters and replays. */
   readonly record: (done: EventsAudit) => Promise<void>
@@ -56,10 +59,13 @@ export interface ServiceEventsOptions {
  */
 export async function openServiceEvents(
   config: EventsConfig,
-  { registry, ownedDomains, logger, store, metrics, record }: ServiceEventsOptions,
+  { registry, ownedDomains, logger, store, replays, metrics, record }: ServiceEventsOptions,
 ): Promise<ServiceEvents> {
   const { serviceName: service, eventsPublish, eventsMaxBytes: maxBytes } = config
-  const transports = await openTransports(config, logger, store)
+  const transports = await openTransports(config, logger, {
+    ...(store && { store }),
+    ...(replays && { replays }),
+  })
   if (metrics) subscriptionMetrics({ registry: metrics, service, ...transports })
   const observer = {
     ...eventContext(),
@@ -82,7 +88,7 @@ export async function openServiceEvents(
 async function openTransports(
   config: EventsConfig,
   logger: Logger,
-  store: SubscriptionStore | undefined,
+  kept: Pick<ServiceEventsOptions, 'store' | 'replays'>,
 ): Promise<ServiceTransports> {
   const { redisUrl, redisTimeoutMs: timeoutMs, serviceName: name } = config
   if (redisUrl === 'memory://') return memoryTransports()
@@ -95,7 +101,7 @@ async function openTransports(
     keepAliveMs: config.eventsKeepAliveMs,
     maxEntryBytes: config.eventsMaxBytes,
     overflow: config.eventsOverflow,
-    ...(store && { store }),
+    ...kept,
   })
 }
 

@@ -1,5 +1,5 @@
 import { contracts, createRegistry } from '@kiln/shared'
-import { postgresSubscriptions } from '@kiln/shared/postgres'
+import { postgresReplayJobs, postgresStore } from '@kiln/shared/postgres'
 import { type EventsConfig, openServiceEvents, type ServiceEventsOptions } from '@kiln/shared/service'
 import { auditEvents } from './audit-trail.ts'
 import type { Database } from './database/connection.ts'
@@ -17,7 +17,7 @@ export function openEvents(config: EventsConfig, options: Options) {
   return openServiceEvents(config, { registry, ownedDomains, ...options })
 }
 
-/** What must outlive Redis: subscriptions and the audit trail. */
-export function keptIn(db: Database): Pick<Options, 'store' | 'record'> {
-  return { store: postgresSubscriptions(db), record: auditEvents(db) }
+/** What must outlive Redis: subscriptions, replays and the audit trail. */
+export function keptIn(db: Database): Pick<Options, 'store' | 'replays' | 'record'> {
+  return { store: postgresStore(db), replays: postgresReplayJobs(db), record: auditEvents(db) }
 }

@@ -17,6 +17,7 @@ export class GroupReader {
   readonly #keys: GroupKeys
   #largestBytes: number
   #pastEnd = false
+  #closed: Promise<void> | undefined
 
   constructor(options: MemberOptions, keys: GroupKeys) {
     this.#options = options
@@ -73,7 +74,13 @@ export class GroupReader {
   }
 
   /** Ends a waiting read; its entries, if any were on their way, stay pending. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    // A Cluster client's status goes on changing after its end, and a second disconnect never ends.
+    this.#closed ??= this.#end()
+    return this.#closed
+  }
+
+  async #end(): Promise<void> {
     const { reading } = this.#options
     if (reading.status === 'end') return
     const ended = new Promise<void>((resolve) => reading.once('end', () => resolve()))
