@@ -1,4 +1,4 @@
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 
 export type RedisClient = Redis | Cluster
 
@@ -10,6 +10,20 @@ export interface RedisConnectionOptions {
   /** Told of every lost or refused connection; ioredis goes on trying. */
   readonly onError?: (error: Error) => void
 }
+
+type Behaviour = Pick<
+  RedisOptions,
+  | 'autoResendUnfulfilledCommands'
+  | 'autoResubscribe'
+  | 'commandTimeout'
+  | 'connectionName'
+  | 'connectTimeout'
+  | 'enableOfflineQueue'
+  | 'lazyConnect'
+  | 'maxRetriesPerRequest'
+  | 'retryStrategy'
+  | 'socketTimeout'
+>
 
 interface RedisAddress {
   readonly scheme: 'redis' | 'rediss' | 'redis+sentinel' | 'redis+cluster'
@@ -38,24 +52,49 @@ export function createRedisClient(
   return client
 }
 
+/**
+ * Connections for `redisTransports`, by URL, in whose options it says how each is to fail. Opens at once what it is
+ * asked for; whoever asks closes it.
+ */
+export function eventConnector(
+  url: string,
+  { name, timeoutMs }: Pick<RedisConnectionOptions, 'name' | 'timeoutMs'>,
+): (purpose: string, options: Behaviour) => RedisClient {
+  const address = parseRedisUrl(url)
+  return (purpose, options) =>
+    open(address, { connectionName: `${name}:${purpose}`, connectTimeout: timeoutMs, ...options })
+}
+
 function connect(
-  { scheme, hosts, path, ...credentials }: RedisAddress,
+  address: RedisAddress,
   { name, timeoutMs }: Pick<RedisConnectionOptions, 'name' | 'timeoutMs'>,
 ): RedisClient {
-  const connection = {
-    ...credentials,
+  return open(address, {
     connectionName: name,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-  }
-  const common = { lazyConnect: true, enableOfflineQueue: false }
+    retryStrategy: reconnectDelayMs,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+  })
+}
+
+function open(
+  { scheme, hosts, path, ...credentials }: RedisAddress,
+  { lazyConnect = false, enableOfflineQueue = true, retryStrategy = reconnectDelayMs, ...own }: Behaviour,
+): RedisClient {
+  const common = { lazyConnect, enableOfflineQueue }
+  const connection = { ...credentials, ...own }
   if (scheme === 'redis+cluster') {
-    const options = { ...common, redisOptions: connection, clusterRetryStrategy: reconnectDelayMs }
+    const clusterRetryStrategy = (attempt: number) => retryStrategy?.(attempt) ?? null
+    // A node that goes away may have done what it was sent: by default the cluster sends that again.
+    const retryDelayOnFailover = own.autoResendUnfulfilledCommands === false ? 0 : 100
+    const options = { ...common, redisOptions: connection, clusterRetryStrategy, retryDelayOnFailover }
     return new Cluster([...hosts], options)
   }
-  const options = { ...common, ...connection, retryStrategy: reconnectDelayMs }
+  const options = { ...common, ...connection, retryStrategy }
   if (scheme === 'redis+sentinel') {
     const [master = 'mymaster', db = '0'] = path
     return new Redis({ ...options, sentinels: [...hosts], name: master, db: Number(db) })

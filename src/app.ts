@@ -1,21 +1,27 @@
+import type { EventOperations, Live } from '@kiln/shared'
 import {
   type Auth,
+  createAuth,
   docs,
+  eventRoutes,
   type HealthOptions,
   healthRoutes,
   jsonBody,
+  liveEventRoutes,
   metricsRoutes,
   problemErrors,
   type RequestObserver,
   requestContext,
 } from '@kiln/shared/http'
-import type { PasswordHasher } from '@kiln/shared/security'
+import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
+import type { Announce } from '@kiln/shared/service'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
+import type { Config } from './config.ts'
 import { problems } from './errors.ts'
 import type { Database } from './infrastructure/database/connection.ts'
-import type { Role } from './infrastructure/database/schema.ts'
+import { type Role, roles } from './infrastructure/database/schema.ts'
 import { auditRoutes } from './modules/audit/routes.ts'
 import { authRoutes } from './modules/auth/routes.ts'
 import { exampleRoutes } from './modules/example/routes.ts'
@@ -42,13 +48,17 @@ export interface AppDependencies extends FrameDependencies {
   readonly auth: Auth<Role>
   readonly passwords: PasswordHasher
   readonly refreshTokenTtlSeconds: number
+  /** Left out where nobody is told what happened. */
+  readonly announce?: Announce
+  readonly eventOperations: EventOperations
+  readonly live: Live
   /** Left out where they have a port of their own. */
   readonly operations?: OperationsDependencies
 }
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations } = dependencies
+  const { operations, auth, eventOperations } = dependencies
   const app = createFrame(dependencies)
     .use(
       docs({ title: packageJson.name, version: packageJson.version, description: packageJson.description }),
@@ -57,6 +67,8 @@ export function createApp(dependencies: AppDependencies) {
     .use(authRoutes(dependencies))
     .use(userRoutes(dependencies))
     .use(auditRoutes(dependencies))
+    .use(eventRoutes({ auth, operators: ['admin'], operations: eventOperations }))
+    .use(liveEventRoutes(dependencies))
   return operations ? app.use(operationsRoutes(operations)) : app
 }
 
@@ -72,6 +84,14 @@ function createFrame({ clientAddress, observers, closing, report, maxBodyBytes }
     .use(requestContext({ clientAddress, observers, closing }))
     .use(problemErrors({ problems, report }))
     .use(jsonBody({ maxBytes: maxBodyBytes }))
+}
+
+/** What the routes need of the service, beside their frame. */
+export function serviceParts(config: Config, db: Database) {
+  const { serviceName: issuer, jwtSecretKey: secret, jwtAudience: audience = issuer } = config
+  const { accessTokenTtlSeconds: ttlSeconds, refreshTokenTtlSeconds } = config
+  const auth = createAuth({ secret, issuer, audience, ttlSeconds, roles })
+  return { db, auth, passwords: createPasswordHasher(), refreshTokenTtlSeconds }
 }
 
 function operationsRoutes({ health, registry }: OperationsDependencies) {

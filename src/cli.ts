@@ -1,17 +1,20 @@
+import { addEventCommands } from '@kiln/shared/command-line'
 import { AppError } from '@kiln/shared/errors'
 import { ConfigurationError, type Environment } from '@kiln/shared/settings'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { type CreateUserOptions, createUserWithPassword } from './commands/create-user.ts'
+import { withServiceEvents } from './commands/events.ts'
 import { findUnreadiness } from './commands/healthcheck.ts'
 import { type Config, describeConfig, loadConfig } from './config.ts'
 import { databaseConfigKeys, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateDown, migrateUp, migrationStatus } from './infrastructure/database/migrations/index.ts'
 import { roles } from './infrastructure/database/schema.ts'
+import { registry } from './infrastructure/events.ts'
 import { runtimeName } from './runtime.ts'
 
 /** The parts that a process can take over. */
-export const processRoles = ['http'] as const
+export const processRoles = ['http', 'consumers'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
 export interface ServeOptions {
@@ -24,6 +27,8 @@ export interface CommandLineDependencies {
   /** Takes results; everything else goes to `stderr`. */
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
+  /** Whether somebody looks at `stderr`. */
+  readonly isTerminal: boolean
   readonly readStdin: () => Promise<string>
   /** Runs until the process is told to stop; gives the exit code. */
   readonly serve: (config: Config, options: ServeOptions) => Promise<number>
@@ -57,7 +62,7 @@ export async function runCommandLine(
 }
 
 function createProgram(dependencies: CommandLineDependencies, outcome: { exitCode: number }): Command {
-  const { env, stdout, stderr, readStdin, serve, openApi } = dependencies
+  const { env, stdout, stderr, isTerminal, readStdin, serve, openApi } = dependencies
   const print = (text: string) => stdout(`${text}\n`)
   const printJson = (value: unknown) => print(JSON.stringify(value, null, 2))
   const program = new Command(packageJson.name)
@@ -132,6 +137,14 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
           )
       }),
     )
+
+  addEventCommands(program, {
+    print,
+    stderr,
+    isTerminal,
+    registry,
+    withEvents: (work) => withServiceEvents(env, stderr, work),
+  })
 
   program
     .command('healthcheck')

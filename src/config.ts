@@ -1,4 +1,5 @@
 import { OneOf } from '@kiln/shared/schema'
+import { eventSettings, parseHeldBack } from '@kiln/shared/service'
 import {
   ConfigurationError,
   describeSettings,
@@ -67,6 +68,7 @@ export const ConfigSchema = Type.Object({
     description: 'allows memory:// in production: one replica, a restart loses events',
     expected: 'must be true or false',
   }),
+  ...eventSettings,
   jwtSecretKey: Type.String({
     ...secret,
     description: 'signing key of access tokens, at least 32 bytes; `openssl rand -base64 48` makes one',
@@ -169,6 +171,8 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
       message: 'must not be memory:// outside development mode, unless SERVICE_SINGLE_REPLICA=true',
     })
   }
+  if (parseHeldBack(config.eventsPublish) === undefined)
+    problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: eventSettings.eventsPublish.expected })
   return problems
 }
 

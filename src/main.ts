@@ -1,19 +1,19 @@
-import { randomBytes } from 'node:crypto'
-import { createAuth, currentRequest } from '@kiln/shared/http'
+import type { Events } from '@kiln/shared'
+import { workFields } from '@kiln/shared/context'
+import { eventHealth } from '@kiln/shared/http'
 import { createLifecycle, type Lifecycle } from '@kiln/shared/lifecycle'
 import { createLogger, createMetrics, type Logger, type Logging } from '@kiln/shared/observability'
-import { createPasswordHasher } from '@kiln/shared/security'
+import { createAnnounce } from '@kiln/shared/service'
+import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
-import { createApp, createOperationsApp } from './app.ts'
+import { createApp, createOperationsApp, serviceParts } from './app.ts'
 import { runCommandLine, type ServeOptions } from './cli.ts'
-import { type Config, loadConfig } from './config.ts'
-import {
-  connectServiceDatabase,
-  type Database,
-  withAdministrativeDatabase,
-} from './infrastructure/database/connection.ts'
+import { openApi } from './commands/openapi.ts'
+import type { Config } from './config.ts'
+import { declareConsumers } from './consumers.ts'
+import { connectServiceDatabase, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateUp } from './infrastructure/database/migrations/index.ts'
-import { roles } from './infrastructure/database/schema.ts'
+import { keptIn, openEvents } from './infrastructure/events.ts'
 import { databaseProbe, redisProbe } from './infrastructure/probes.ts'
 import { createServiceRedis } from './infrastructure/redis.ts'
 import { clientAddress, listen, onStopSignal, runtimeName } from './runtime.ts'
@@ -28,7 +28,7 @@ async function serve(config: Config, options: ServeOptions): Promise<number> {
     service: config.serviceName,
     level: config.logLevel,
     format: config.logFormat,
-    context: () => ({ correlation_id: currentRequest()?.correlationId }),
+    context: workFields,
   })
   const { logger } = logging
   const lifecycle = createLifecycle()
@@ -56,7 +56,7 @@ interface Process {
 
 async function start(
   config: Config,
-  { migrate }: ServeOptions,
+  { migrate, roles: taken }: ServeOptions,
   { lifecycle, logging, state }: Process,
 ): Promise<void> {
   const { logger } = logging
@@ -72,11 +72,20 @@ async function start(
   const connected = Promise.all([redis?.connect(), probeDatabase()])
   connected.catch(() => {})
 
+  const serviceEvents = await openEvents(config, {
+    logger,
+    metrics: metrics.registry,
+    ...keptIn(db),
+  })
+  const { events, transports, live, operations: eventOperations } = serviceEvents
+  lifecycle.opened('events', () => transports.close())
+  declareConsumers(events)
+
   const operations = {
     registry: metrics.registry,
     health: {
       required: { database: probeDatabase },
-      optional: redis ? { redis: redisProbe(redis) } : {},
+      optional: { ...(redis && { redis: redisProbe(redis) }), events: eventHealth({ events, transports }) },
       phase: () => state.phase,
     },
   }
@@ -88,25 +97,38 @@ async function start(
     maxBodyBytes: config.maxBodyBytes,
   }
   const { host: hostname, port, operationsPort = port } = config
-  const parts = serviceParts(config, db)
-  const app = createApp(operationsPort === port ? { ...frame, ...parts, operations } : { ...frame, ...parts })
+  const parts = {
+    ...serviceParts(config, db),
+    announce: createAnnounce(events, logger),
+    eventOperations,
+    live,
+  }
+  const together = operationsPort === port
+  const app = taken.includes('http') && createApp({ ...frame, ...parts, ...(together && { operations }) })
 
   await connected
   if (migrate)
     for (const name of await withAdministrativeDatabase(config, migrateUp))
       logger.info({ migration: name }, 'migrated')
-
-  const server = await listen(app, { hostname, port })
-  lifecycle.opened('requests', server.close)
-  if (operationsPort !== port) {
-    const operationsServer = await listen(createOperationsApp({ ...frame, operations }), {
-      hostname,
-      port: operationsPort,
-    })
-    lifecycle.opened('operations', operationsServer.close)
+  if (taken.includes('consumers')) {
+    lifecycle.opened('retention', serviceEvents.keepRetention())
+    lifecycle.opened('consumers', () => stopConsuming(events, config))
+    await events.start()
   }
+
+  const ports: number[] = []
+  const serve = async (name: string, app: AnyElysia, at: number) => {
+    const server = await listen(app, { hostname, port: at })
+    lifecycle.opened(name, server.close)
+    ports.push(server.port)
+  }
+  if (app) await serve('requests', app, port)
+  if (!together || ports.length === 0)
+    await serve('operations', createOperationsApp({ ...frame, operations }), operationsPort)
+  // Requests that never end by themselves: closed before the server waits for them.
+  lifecycle.opened('live events', live.close)
   state.phase = 'ready'
-  logger.info({ port: server.port, version: packageJson.version, runtime: runtimeName }, 'ready')
+  logger.info({ port: ports[0], version: packageJson.version, runtime: runtimeName }, 'ready')
 }
 
 /** @returns whether everything was closed in time. */
@@ -118,46 +140,10 @@ async function stop(lifecycle: Lifecycle, config: Config, logger: Logger): Promi
   return open.length === 0
 }
 
-/** What the routes need of the service, beside their frame. */
-function serviceParts(config: Config, db: Database) {
-  const {
-    serviceName,
-    jwtSecretKey,
-    jwtAudience = serviceName,
-    accessTokenTtlSeconds,
-    refreshTokenTtlSeconds,
-  } = config
-  const auth = createAuth({
-    secret: jwtSecretKey,
-    issuer: serviceName,
-    audience: jwtAudience,
-    ttlSeconds: accessTokenTtlSeconds,
-    roles,
-  })
-  return { db, auth, passwords: createPasswordHasher(), refreshTokenTtlSeconds }
-}
-
-/** The document of an app that is built, but serves nobody. */
-async function openApi(): Promise<unknown> {
-  const config = loadConfig({
-    SERVICE_DATABASE_URL: 'postgres://localhost/unused',
-    SERVICE_REDIS_URL: 'redis://localhost',
-    SERVICE_JWT_SECRET_KEY: randomBytes(48).toString('base64'),
-  })
-  const db = connectServiceDatabase(config)
-  const metrics = createMetrics({ service: config.serviceName, version: packageJson.version })
-  const app = createApp({
-    ...serviceParts(config, db),
-    clientAddress,
-    observers: [],
-    report: () => {},
-    closing: () => false,
-    maxBodyBytes: config.maxBodyBytes,
-    operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
-  })
-  const response = await app.handle(new Request('http://localhost/docs/json'))
-  metrics.close()
-  return await response.json()
+/** @throws naming the events whose handlers did not end in time. */
+async function stopConsuming(events: Events, { shutdownTimeoutMs }: Config): Promise<void> {
+  const running = await events.close(shutdownTimeoutMs * 0.8)
+  if (running.length > 0) throw new Error(`still handled: ${running.join(', ')}`)
 }
 
 /** The first signal asks for an orderly stop, the second ends the process at once. */
@@ -182,6 +168,7 @@ const exitCode = await runCommandLine(process.argv.slice(2), {
   env: process.env,
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
+  isTerminal: process.stderr.isTTY === true,
   readStdin,
   serve,
   openApi,

@@ -26,7 +26,8 @@ type Ready = Extract<Report, { type: 'ready' }>
 
 /** @throws {Error} with the reason when the server did not start; nothing is left behind then. */
 export async function keep(order: Order): Promise<KeptServer> {
-  const keeper = spawn(process.execPath, [fileURLToPath(new URL('keeper.ts', import.meta.url))], {
+  const run = process.versions.deno ? ['run', '--allow-all'] : []
+  const keeper = spawn(process.execPath, [...run, fileURLToPath(new URL('keeper.ts', import.meta.url))], {
     // A session of its own: Ctrl-C in the terminal reaches our process group, not the keeper.
     detached: true,
     cwd: '/',

@@ -19,6 +19,8 @@ export interface RedisOrder extends Place {
   readonly server: RedisServer
   /** Writes an append-only file, so that what was acknowledged survives a restart. */
   readonly appendOnly: boolean
+  /** Further arguments of the program. */
+  readonly args: readonly string[]
 }
 
 /** A program on this machine, or an image that the `docker` command runs. */

@@ -14,6 +14,7 @@ export async function redisRecipe(order: RedisOrder, folder: string): Promise<Re
     'noeviction',
     '--appendonly',
     order.appendOnly ? 'yes' : 'no',
+    ...order.args,
   ]
   const how =
     'binary' in order.server

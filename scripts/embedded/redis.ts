@@ -16,6 +16,8 @@ export interface RedisOptions {
   port?: number
   /** Append-only file, synced every second; default true with a folder, false without. */
   appendOnly?: boolean
+  /** Further arguments of the program, after ours, which they override. */
+  args?: readonly string[]
 }
 
 /**
@@ -28,8 +30,9 @@ export function startRedis({
   folder,
   port,
   appendOnly = folder !== undefined,
+  args = [],
 }: RedisOptions): Promise<KeptServer> {
-  return keep({ kind: 'redis', server, folder, port, appendOnly })
+  return keep({ kind: 'redis', server, folder, port, appendOnly, args })
 }
 
 /** The first `redis-server` or `valkey-server` on the PATH that is new enough (Redis 7, Valkey 7). */

@@ -1,5 +1,7 @@
+import type { StreamTail } from './live/tail.ts'
 import { MemoryBroadcast } from './memory/broadcast.ts'
 import { MemoryBroker, MemoryStreams } from './memory/streams.ts'
+import { memoryTail } from './memory/tail.ts'
 import { memoryReplayJobs, type ReplayJobs } from './replay-jobs.ts'
 import { memoryStore, type SubscriptionStore } from './store.ts'
 import type { BroadcastTransport, StreamTransport } from './transport.ts'
@@ -10,6 +12,8 @@ export interface Transports {
   readonly broadcasts: BroadcastTransport
   readonly store: SubscriptionStore
   readonly replays: ReplayJobs
+  /** Whoever opens it closes it. */
+  openTail(): StreamTail
   close(): Promise<void>
 }
 
@@ -32,6 +36,7 @@ export function memoryTransports({
     broadcasts,
     store,
     replays,
+    openTail: () => memoryTail(broker),
     async close() {
       await broadcasts.close()
       await streams.close()

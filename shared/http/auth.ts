@@ -20,7 +20,7 @@ export interface Auth<Role extends string> {
   /** A signed access token: `sub`, `role`, `iss`, `aud`, `iat`, `exp`, `jti`. */
   readonly issueAccessToken: (principal: Principal<Role>) => Promise<string>
   readonly ttlSeconds: number
-  /** Asks every route after it for a bearer token and gives its handler the `principal`. */
+  /** Asks every route after it for a bearer token and gives its handler the `principal`, and `expiresAtMs`, when its login ends. */
   readonly authenticated: ReturnType<typeof authentication<Role>>
   /**
    * Lets only these roles pass; goes into a route's `beforeHandle`, after `authenticated`.
@@ -40,9 +40,9 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
   const { secret, issuer, audience, ttlSeconds, roles, now = Date.now } = options
   const { jwt: tokens } = jwt({ name: 'jwt', secret }).decorator
 
-  const known = verifiedTokens<Principal<Role>>({ now })
+  const known = verifiedTokens<Login<Role>>({ now })
 
-  const verify = async (token: string): Promise<Principal<Role> | undefined> => {
+  const verify = async (token: string): Promise<Login<Role> | undefined> => {
     const claims = await tokens.verify(token, {
       algorithms: ['HS256'],
       issuer,
@@ -54,9 +54,9 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
     const userId = Number(claims.sub)
     const role = roles.find((each) => each === claims.role)
     if (role === undefined || !Number.isSafeInteger(userId) || userId <= 0) return undefined
-    const principal = { userId, role }
-    known.remember(token, principal, claims.exp as number)
-    return principal
+    const login = { principal: { userId, role }, expiresAtMs: Number(claims.exp) * 1000 }
+    known.remember(token, login, claims.exp as number)
+    return login
   }
 
   return {
@@ -82,17 +82,23 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
   }
 }
 
+interface Login<Role extends string> {
+  readonly principal: Principal<Role>
+  /** Milliseconds since the epoch. */
+  readonly expiresAtMs: number
+}
+
 function authentication<Role extends string>(
-  verify: (token: string) => Principal<Role> | Promise<Principal<Role> | undefined>,
+  verify: (token: string) => Login<Role> | Promise<Login<Role> | undefined>,
 ) {
   // `derive`, not `resolve`: it runs before validation, so that 401 comes before 422.
   return new Elysia({ name: 'authenticated', seed: verify }).derive({ as: 'scoped' }, async ({ request }) => {
     const token = bearerToken(request.headers.get('authorization'))
-    const principal = token === undefined ? undefined : await verify(token)
-    if (principal === undefined) throw unauthenticated(token)
+    const login = token === undefined ? undefined : await verify(token)
+    if (login === undefined) throw unauthenticated(token)
     const context = currentRequest()
-    if (context) context.principal = principal
-    return { principal }
+    if (context) context.principal = login.principal
+    return { principal: login.principal, expiresAtMs: login.expiresAtMs }
   })
 }
 

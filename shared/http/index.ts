@@ -1,8 +1,11 @@
 export { type Auth, type AuthOptions, createAuth } from './auth.ts'
 export { decodeCursor, encodeCursor } from './cursor.ts'
 export { bearerAuth, docs } from './docs.ts'
+export { type EventHealthOptions, eventHealth } from './event-health.ts'
+export { type EventRoutesOptions, eventRoutes } from './events.ts'
 export { type HealthOptions, type HealthProbe, healthRoutes, type PartHealth } from './health.ts'
 export { jsonBody } from './json-body.ts'
+export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
 export { metricsRoutes } from './metrics.ts'
 export {
   type Problem,
@@ -18,5 +21,4 @@ export {
   type RequestContext,
   type RequestObserver,
   requestContext,
-  traceIdOf,
 } from './request-context.ts'

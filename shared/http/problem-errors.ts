@@ -1,6 +1,7 @@
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/value'
 import { type AnyElysia, Elysia, NotFoundError, ParseError, ValidationError } from 'elysia'
 import { AppError, type FieldError } from '../errors.ts'
+import { EventError } from '../events/errors.ts'
 import { currentRequest } from './request-context.ts'
 import { routeTable } from './route-table.ts'
 
@@ -25,6 +26,12 @@ export const sharedProblems = {
   SERVICE_BUSY: { status: 503, title: 'Service busy' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'Database unavailable' },
   DATABASE_TIMEOUT: { status: 503, title: 'Database too slow' },
+  EVENT_UNKNOWN: { status: 404, title: 'Event unknown' },
+  EVENT_SUBSCRIPTION_INVALID: { status: 422, title: 'Subscription invalid' },
+  EVENT_NOT_SENT: { status: 503, title: 'Event not sent' },
+  EVENT_NOT_CONFIRMED: { status: 503, title: 'Event not confirmed' },
+  EVENT_STREAM_FULL: { status: 503, title: 'Event stream full' },
+  EVENTS_UNAVAILABLE: { status: 503, title: 'Event server unavailable' },
 } as const satisfies Record<string, Problem>
 
 export type SharedErrorCode = keyof typeof sharedProblems
@@ -47,7 +54,7 @@ export interface ProblemDetails {
 /**
  * Turns every error into one `application/problem+json` answer. Mount it before the modules.
  *
- * Only an `AppError` speaks to the caller. Anything else is answered 500 without its message, and given to `report`
+ * Only an `AppError`, or an event's own error, speaks to the caller. Anything else is answered 500 without its message, and given to `report`
  * once, with its cause.
  *
  * @param problems how each code is answered; a code that is missing there is answered 500.
@@ -97,6 +104,8 @@ function asAppError(
   methodsOf: (path: string) => readonly string[],
 ): AppError {
   if (error instanceof AppError) return error
+  if (error instanceof EventError && error.code in sharedProblems)
+    return new SharedError(error.code as SharedErrorCode, error.message, { cause: error })
   if (error instanceof ParseError && error.cause instanceof AppError) return error.cause
   if (error instanceof ParseError) return new SharedError('BODY_INVALID', 'The body cannot be read')
   if (error instanceof ValidationError) return validationFailure(error)

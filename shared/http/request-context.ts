@@ -1,5 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { Elysia } from 'elysia'
+import { currentWork, runAs, type TraceContext, traceContextOf, type WorkContext } from '../context.ts'
 
 /** Who a request acts for, as its access token says. */
 export interface Principal<Role extends string = string> {
@@ -8,7 +8,7 @@ export interface Principal<Role extends string = string> {
 }
 
 /** What is known of the request being served; one per request, in every hook and handler. */
-export interface RequestContext {
+export interface RequestContext extends WorkContext {
   readonly request: Request
   /** From `X-Correlation-Id` where that is well-formed, else a new UUID. At most 128 characters. */
   readonly correlationId: string
@@ -22,25 +22,16 @@ export interface RequestContext {
 /** Told about every request once its response is ready to be sent. Must not throw. */
 export type RequestObserver = (context: RequestContext, status: number, durationMs: number) => void
 
-const storage = new AsyncLocalStorage<RequestContext>()
-
 /** The request being served by the caller; undefined outside of one. */
 export function currentRequest(): RequestContext | undefined {
-  return storage.getStore()
+  const work = currentWork()
+  return work !== undefined && 'request' in work ? (work as RequestContext) : undefined
 }
 
 /** What Elysia wraps; its own types say only `Function`. */
 type Handle = (request: Request) => unknown
 
 const wellFormedId = /^[\w.:@-]{1,128}$/
-
-/** The trace id of the request's W3C `traceparent`, if it has a valid one. */
-export function traceIdOf({ request }: Pick<RequestContext, 'request'>): string | undefined {
-  const match = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}$/.exec(
-    request.headers.get('traceparent') ?? '',
-  )
-  return match?.[1] === '0'.repeat(32) ? undefined : match?.[1]
-}
 
 /**
  * Gives each request a context and tells the observers how it ended. Mount it first.
@@ -74,6 +65,11 @@ export function requestContext({
     address(): string | undefined {
       return clientAddress(this.request)
     }
+
+    trace(): TraceContext | undefined {
+      const { headers } = this.request
+      return traceContextOf(headers.get('traceparent'), headers.get('tracestate'))
+    }
   }
 
   const finish = (context: Context, response: Response): Response => {
@@ -88,7 +84,7 @@ export function requestContext({
     new Elysia({ name: 'request-context' })
       .wrap((handle) => (request: Request) => {
         const context = new Context(request)
-        const answer = storage.run(context, handle as Handle, request)
+        const answer = runAs(context, () => (handle as Handle)(request))
         if (answer instanceof Promise) return answer.then((response) => finish(context, response))
         return finish(context, answer as Response)
       })
@@ -104,6 +100,6 @@ export function requestContext({
 }
 
 function rememberRoute(route: string): void {
-  const context = storage.getStore()
+  const context = currentRequest()
   if (context) context.route = route
 }

@@ -1,2 +1,5 @@
+export { eventContext } from './event-context.ts'
+export { type EventMetricsOptions, eventMetrics } from './event-metrics.ts'
 export { createLogger, type Logger, type LoggerOptions, type Logging } from './logger.ts'
 export { createMetrics, type Metrics } from './metrics.ts'
+export { type SubscriptionMetricsOptions, subscriptionMetrics } from './subscription-metrics.ts'

@@ -38,7 +38,7 @@ export async function createUserWithPassword(
 
   try {
     const password_hash = await createPasswordHasher().hash(password)
-    const user = await createUser(db, 'command-line', { ...input, password_hash })
+    const user = await createUser({ db }, 'command-line', { ...input, password_hash })
     return given === undefined ? { user, password } : { user }
   } catch (error) {
     if (options.ifMissing && error instanceof ServiceError && error.code === 'EMAIL_TAKEN') return {}

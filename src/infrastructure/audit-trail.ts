@@ -1,4 +1,6 @@
-import { currentRequest, type Principal, traceIdOf } from '@kiln/shared/http'
+import type { EventsAudit } from '@kiln/shared'
+import { currentWork, traceIdOf } from '@kiln/shared/context'
+import { currentRequest, type Principal } from '@kiln/shared/http'
 import type { Kysely } from 'kysely'
 import type { ActorType, Role, Schema } from './database/schema.ts'
 
@@ -17,13 +19,13 @@ export interface AuditEntry {
 }
 
 /**
- * Adds a row to the audit trail, with the correlation id, trace id and address of the request being served.
+ * Adds a row to the audit trail, with the correlation id, trace id and address of the request or event that is its cause.
  *
  * @param trx the transaction of the change itself: both are kept, or neither.
  */
 export async function recordAudit(trx: Kysely<Schema>, entry: AuditEntry): Promise<void> {
   const { actor, action, entity, entityId, before = null, after = null } = entry
-  const request = currentRequest()
+  const work = currentWork()
   await trx
     .insertInto('audit_log')
     .values({
@@ -34,9 +36,17 @@ export async function recordAudit(trx: Kysely<Schema>, entry: AuditEntry): Promi
       entity_id: String(entityId),
       before,
       after,
-      correlation_id: request?.correlationId ?? null,
-      trace_id: (request && traceIdOf(request)) ?? null,
-      address: request?.address() ?? null,
+      correlation_id: work?.correlationId ?? null,
+      trace_id: (work && traceIdOf(work)) ?? null,
+      address: currentRequest()?.address() ?? null,
     })
     .execute()
+}
+
+/** Takes down who did what to subscriptions, dead letters and replays, after it was done. */
+export function auditEvents(db: Kysely<Schema>): (done: EventsAudit) => Promise<void> {
+  return ({ action, entity, entityId, after }) => {
+    const actor = (currentRequest()?.principal as Principal<Role> | undefined) ?? 'command-line'
+    return recordAudit(db, { actor, action, entity, entityId, after })
+  }
 }

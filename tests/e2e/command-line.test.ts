@@ -35,12 +35,20 @@ describe('the command line, from an empty folder', () => {
     const status = await run(['migrate', 'status', '--json'])
     await run(['migrate', 'up'])
 
-    expect(before).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('0001-users  missing') })
-    expect(up).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('applied 0001-users') })
+    expect(before).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringMatching(/^shared\/0001-subscriptions {2}missing\n[\s\S]*\n0001-users {2}missing/),
+    })
+    expect(up).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^applied shared\/0001-subscriptions\n[\s\S]*\napplied 0001-users/),
+    })
     expect(again).toMatchObject({ exitCode: 0, stdout: 'nothing to do\n' })
     expect(down).toMatchObject({ exitCode: 0, stdout: 'reverted 0003-logins\n' })
     expect(status.exitCode).toBe(1)
-    expect(JSON.parse(status.stdout).at(-1)).toEqual({ name: '0003-logins', applied_at: null })
+    const listed = JSON.parse(status.stdout)
+    expect(listed[0]).toEqual({ name: 'shared/0001-subscriptions', applied_at: expect.any(String) })
+    expect(listed.at(-1)).toEqual({ name: '0003-logins', applied_at: null })
   })
 
   test('the first admin is made with a password from standard input', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { eventually } from '@kiln/shared/testing'
 import { createTestDatabase } from './database.ts'
-import { redisUrl } from './redis.ts'
+import { createTestKeys, redisUrl } from './redis.ts'
 import { testEnvironment } from './service.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -63,19 +63,24 @@ export interface RunningService {
   readonly close: () => Promise<void>
 }
 
-/** The whole service as a process of its own, migrated and ready, on a free port and a database of its own. */
-export async function startService(overrides: Record<string, string> = {}): Promise<RunningService> {
+/** The whole service as a process of its own, migrated and ready, on a free port, with a database and event keys of its own. */
+export async function startService(
+  overrides: Record<string, string> = {},
+  args: readonly string[] = ['serve', '--migrate'],
+): Promise<RunningService> {
   const database = await createTestDatabase()
+  const keys = createTestKeys()
   const env = testEnvironment({
     SERVICE_DATABASE_URL: database.url,
     SERVICE_HOST: '127.0.0.1',
     SERVICE_PORT: '0',
+    SERVICE_EVENTS_PREFIX: keys.prefix,
     ...(redisUrl
       ? { SERVICE_REDIS_URL: redisUrl }
       : { SERVICE_REDIS_URL: 'memory://', SERVICE_SINGLE_REPLICA: 'true' }),
     ...overrides,
   })
-  const { child, output, ended } = spawnProgram(['serve', '--migrate'], { env })
+  const { child, output, ended } = spawnProgram(args, { env })
   const port = await eventually(() => {
     const ready = /"port":(\d+).*"msg":"ready"/.exec(output.stdout)
     if (ready === null) throw new Error(`the service is not ready:\n${output.stdout}${output.stderr}`)
@@ -95,6 +100,7 @@ export async function startService(overrides: Record<string, string> = {}): Prom
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       await ended
       await database.drop()
+      if (redisUrl) await keys.drop()
     },
   }
 }

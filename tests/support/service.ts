@@ -9,6 +9,7 @@ import { type Role, roles } from '../../src/infrastructure/database/schema.ts'
 import type { CreateUser, User } from '../../src/modules/users/schemas.ts'
 import { createUser } from '../../src/modules/users/users.ts'
 import { createTestDatabase } from './database.ts'
+import { startTestEvents } from './events.ts'
 
 /** A good password; the one of every user that `signUp` makes. */
 export const testPassword = 'plum-42-harbour-lantern'
@@ -70,11 +71,15 @@ export async function createTestService(
     ttlSeconds: config.accessTokenTtlSeconds,
     roles,
   })
+  const events = await startTestEvents(config, { db, metrics: metrics.registry })
   const reported: { error: unknown; code: string }[] = []
   const app = createApp({
     db,
     auth,
     passwords,
+    announce: events.announce,
+    eventOperations: events.operations,
+    live: events.live,
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest, ...observers],
@@ -115,19 +120,21 @@ export async function createTestService(
     auth,
     passwords,
     database,
+    /** Its events, in memory. */
+    events,
     /** Every answer of 500 and above. */
     reported,
     call,
     /** A user straight in the database, with an access token. */
     async signIn(role: Role, user: Partial<CreateUser> = {}): Promise<{ user: User; token: string }> {
-      const created = await createUser(db, 'system', { first_name: `Some ${role}`, ...user, role })
+      const created = await createUser({ db }, 'system', { first_name: `Some ${role}`, ...user, role })
       return { user: created, token: await auth.issueAccessToken({ userId: created.id, role }) }
     },
     /** A user who can log in with `testPassword`, with an access token. */
     async signUp(role: Role, email: string): Promise<{ user: User; token: string }> {
       passwordHash ??= createPasswordHasher().hash(testPassword)
       const input = { first_name: `Some ${role}`, email, role, password_hash: await passwordHash }
-      const created = await createUser(db, 'system', input)
+      const created = await createUser({ db }, 'system', input)
       return { user: created, token: await auth.issueAccessToken({ userId: created.id, role }) }
     },
     /** The tokens of a new login with `testPassword`. */
@@ -137,6 +144,7 @@ export async function createTestService(
     },
     async close(): Promise<void> {
       metrics.close()
+      await events.close()
       await db.destroy()
       await database.drop()
     },

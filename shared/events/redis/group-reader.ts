@@ -17,6 +17,7 @@ export class GroupReader {
   readonly #keys: GroupKeys
   #largestBytes: number
   #pastEnd = false
+  #closed: Promise<void> | undefined
 
   constructor(options: MemberOptions, keys: GroupKeys) {
     this.#options = options
@@ -44,7 +45,7 @@ export class GroupReader {
     const count = Math.max(1, Math.min(maxCount, Math.floor(this.#options.maxReadBytes / this.#largestBytes)))
     const sources = this.#pastEnd || source === 'again' ? [again] : [stream, again]
     const ids = sources.map(() => '>')
-    try {
+    return this.healing(async () => {
       const reply = reading.xreadgroup(
         'GROUP',
         group,
@@ -58,15 +59,28 @@ export class GroupReader {
         ...ids,
       ) as Promise<StreamsReply>
       return await this.#entries(await within(reading, blockMs + GRACE_MS, reply))
+    })
+  }
+
+  /** Makes the group again when what is asked finds it gone; the failure itself is passed on. */
+  async healing<Result>(ask: () => Promise<Result>): Promise<Result> {
+    try {
+      return await ask()
     } catch (error) {
-      if (!(error instanceof Error) || !/^(NOGROUP|UNBLOCKED)/.test(error.message)) throw error
-      await this.ensureGroups()
+      if (error instanceof Error && /NOGROUP|UNBLOCKED|no such key/.test(error.message))
+        await this.ensureGroups()
       throw error
     }
   }
 
   /** Ends a waiting read; its entries, if any were on their way, stay pending. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    // A Cluster client's status goes on changing after its end, and a second disconnect never ends.
+    this.#closed ??= this.#end()
+    return this.#closed
+  }
+
+  async #end(): Promise<void> {
     const { reading } = this.#options
     if (reading.status === 'end') return
     const ended = new Promise<void>((resolve) => reading.once('end', () => resolve()))

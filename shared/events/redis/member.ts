@@ -62,7 +62,7 @@ export class RedisMember implements GroupMember {
   }
 
   recover(busy: ReadonlyMap<string, unknown>, maxCount: number) {
-    return this.#recovery.recover(busy, maxCount)
+    return this.#reader.healing(() => this.#recovery.recover(busy, maxCount))
   }
 
   async begin(entry: Entry): Promise<boolean> {

@@ -161,5 +161,7 @@ function outcomeOf(reply: [error: Error | null, result: unknown] | undefined): A
 /** A refusal by the server, or a connection that took nothing, is certain; anything else may have arrived. */
 function sentBefore(error: unknown): Sent {
   if (!(error instanceof Error)) return 'maybe'
-  return error.name === 'ReplyError' || error.message.startsWith("Stream isn't writeable") ? 'no' : 'maybe'
+  return error.name === 'ReplyError' || /^(Stream isn't writeable|Cluster isn't ready)/.test(error.message)
+    ? 'no'
+    : 'maybe'
 }

@@ -8,6 +8,7 @@ import { RedisPubSub } from './pubsub.ts'
 import { redisReplayJobs } from './replay-jobs.ts'
 import { redisStore } from './store.ts'
 import { RedisStreams } from './streams.ts'
+import { redisTail } from './tail.ts'
 
 export interface RedisTransportsOptions {
   readonly connect: Connect
@@ -39,7 +40,7 @@ export interface RedisTransportsOptions {
 export interface RedisTransports extends Transports {
   readonly capabilities: Capabilities
   readonly commands: RedisClient
-  /** Open connections: one to publish, one for commands, one to listen when anybody does, one a subscription and tag. */
+  /** Open connections: one to publish, one for commands, one to listen when anybody does, one a subscription and tag, one a tail. */
   readonly connections: number
 }
 
@@ -92,6 +93,7 @@ export async function redisTransports({
     publish.disconnect()
     commands.disconnect()
   }
+  let tails = 0
   let capabilities: Capabilities
   try {
     await Promise.all([ready(publish, timeoutMs), ready(commands, timeoutMs)])
@@ -107,8 +109,15 @@ export async function redisTransports({
     store: kept,
     replays: replays ?? redisReplayJobs(commands, prefix),
     commands,
+    openTail() {
+      tails++
+      const closed = () => {
+        tails--
+      }
+      return redisTail({ connect, prefix, timeoutMs, blockMs, closed })
+    },
     get connections() {
-      return 2 + streams.readingConnections + (broadcasts.listening ? 1 : 0)
+      return 2 + tails + streams.readingConnections + (broadcasts.listening ? 1 : 0)
     },
     close,
   }

@@ -1,12 +1,20 @@
 import { type Auth, bearerAuth } from '@kiln/shared/http'
 import { Elysia } from 'elysia'
-import type { Database } from '../../infrastructure/database/connection.ts'
 import type { Role } from '../../infrastructure/database/schema.ts'
 import { assertMayGiveRole, assertMayRead } from './policy.ts'
 import { CreateUser, ListUsers, UpdateUser, User, UserList, UserParams } from './schemas.ts'
-import { createUser, deactivateUser, getUser, listUsers, updateUser, verifyUser } from './users.ts'
+import {
+  createUser,
+  deactivateUser,
+  getUser,
+  listUsers,
+  type UserDependencies,
+  updateUser,
+  verifyUser,
+} from './users.ts'
 
-export function userRoutes({ db, auth }: { db: Database; auth: Auth<Role> }) {
+export function userRoutes(dependencies: UserDependencies & { auth: Auth<Role> }) {
+  const { db, auth } = dependencies
   return new Elysia({
     name: 'users',
     prefix: '/api/users',
@@ -23,7 +31,7 @@ export function userRoutes({ db, auth }: { db: Database; auth: Auth<Role> }) {
       '',
       async ({ body, principal, set }) => {
         assertMayGiveRole(principal, body.role ?? 'applicant')
-        const user = await createUser(db, principal, body)
+        const user = await createUser(dependencies, principal, body)
         set.status = 201
         set.headers.location = `/api/users/${user.id}`
         return user
@@ -43,19 +51,19 @@ export function userRoutes({ db, auth }: { db: Database; auth: Auth<Role> }) {
       },
       { params: UserParams, response: User, detail: { summary: 'Read a user' } },
     )
-    .patch('/:id', ({ params, body, principal }) => updateUser(db, principal, params.id, body), {
+    .patch('/:id', ({ params, body, principal }) => updateUser(dependencies, principal, params.id, body), {
       params: UserParams,
       body: UpdateUser,
       response: User,
       detail: { summary: 'Update a user' },
     })
-    .post('/:id/verify', ({ params, principal }) => verifyUser(db, principal, params.id), {
+    .post('/:id/verify', ({ params, principal }) => verifyUser(dependencies, principal, params.id), {
       beforeHandle: auth.requireRole('manager', 'admin'),
       params: UserParams,
       response: User,
       detail: { summary: 'Mark a user as verified' },
     })
-    .delete('/:id', ({ params, principal }) => deactivateUser(db, principal, params.id), {
+    .delete('/:id', ({ params, principal }) => deactivateUser(dependencies, principal, params.id), {
       beforeHandle: auth.requireRole('admin'),
       params: UserParams,
       response: User,

@@ -1,10 +1,13 @@
+import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { decodeCursor, encodeCursor, type Principal } from '@kiln/shared/http'
 import { lookup, violatedConstraint } from '@kiln/shared/postgres'
+import type { Announce } from '@kiln/shared/service'
 import type { Selectable, Transaction } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { type Actor, recordAudit } from '../../infrastructure/audit-trail.ts'
 import type { Database } from '../../infrastructure/database/connection.ts'
 import type { Role, Schema, UserTable } from '../../infrastructure/database/schema.ts'
+import { createdData, updatedData } from './events.ts'
 import { assertMayManage, assertMayRead, assertMayUpdate } from './policy.ts'
 import type { CreateUser, ListUsers, UpdateUser, User, UserList } from './schemas.ts'
 
@@ -28,13 +31,38 @@ const findById = lookup((db: Database, id: number) =>
 
 type UserRow = Pick<Selectable<UserTable>, (typeof columns)[number]>
 
+export interface UserDependencies {
+  readonly db: Database
+  /** Left out where there is no event server to tell. */
+  readonly announce?: Announce
+}
+
+interface Change {
+  readonly user: User
+  readonly tell?: (announce: Announce) => Promise<void>
+}
+
+/**
+ * Commits a change, then tells the other services. The event is not guaranteed yet: it is lost when the process dies
+ * between the two or the event server cannot be reached, and the events of two concurrent changes of one user may be
+ * published in either order.
+ */
+async function commit(
+  { db, announce }: UserDependencies,
+  change: (trx: Transaction<Schema>) => Promise<Change>,
+): Promise<User> {
+  const { user, tell } = await db.transaction().execute(change)
+  if (announce) await tell?.(announce)
+  return user
+}
+
 /** @throws {ServiceError} `EMAIL_TAKEN` or `TELEGRAM_ID_TAKEN`. */
 export async function createUser(
-  db: Database,
+  dependencies: UserDependencies,
   actor: Actor,
   { role = 'applicant', ...input }: CreateUser & { password_hash?: string },
 ): Promise<User> {
-  return await db.transaction().execute(async (trx) => {
+  return await commit(dependencies, async (trx) => {
     const row = await trx
       .insertInto('users')
       .values({ ...input, role })
@@ -43,7 +71,7 @@ export async function createUser(
       .catch(refuseTaken)
     const user = asUser(row)
     await recordAudit(trx, { actor, action: 'user.created', entity: 'user', entityId: user.id, after: user })
-    return user
+    return { user, tell: (announce) => announce(UserCreated, createdData(user)) }
   })
 }
 
@@ -72,39 +100,51 @@ export async function listUsers(db: Database, { role, limit, cursor }: ListUsers
 
 /** @throws {ServiceError} `USER_NOT_FOUND`, `USER_DEACTIVATED`, `EMAIL_TAKEN`, `TELEGRAM_ID_TAKEN`; or `FORBIDDEN`. */
 export async function updateUser(
-  db: Database,
+  dependencies: UserDependencies,
   by: Principal<Role>,
   id: number,
   changes: UpdateUser,
 ): Promise<User> {
   assertMayRead(by, id)
-  return await db.transaction().execute(async (trx) => {
+  return await commit(dependencies, async (trx) => {
     const before = await lockUser(trx, id)
     assertMayUpdate(by, before, changes)
     if (before.deactivated_at !== null) throw new ServiceError('USER_DEACTIVATED', 'The user is deactivated')
-    return await change(trx, { by, action: 'user.updated', before, changes })
+    const user = await change(trx, { by, action: 'user.updated', before, changes })
+    return { user, tell: (announce) => announce(UserUpdated, updatedData(user, Object.keys(changes))) }
   })
 }
 
 /** Marks the user as verified; once is enough. @throws {ServiceError} `USER_NOT_FOUND`, `USER_DEACTIVATED`. */
-export async function verifyUser(db: Database, by: Principal<Role>, id: number): Promise<User> {
-  return await db.transaction().execute(async (trx) => {
+export async function verifyUser(
+  dependencies: UserDependencies,
+  by: Principal<Role>,
+  id: number,
+): Promise<User> {
+  return await commit(dependencies, async (trx) => {
     const before = await lockUser(trx, id)
     assertMayManage(by, before)
     if (before.deactivated_at !== null) throw new ServiceError('USER_DEACTIVATED', 'The user is deactivated')
-    if (before.verified_at !== null) return before
-    return await change(trx, { by, action: 'user.verified', before, changes: { verified_at: new Date() } })
+    if (before.verified_at !== null) return { user: before }
+    const verified_at = new Date()
+    const user = await change(trx, { by, action: 'user.verified', before, changes: { verified_at } })
+    const data = { user_id: id, verified_by: by.userId, verified_at: verified_at.toISOString() }
+    return { user, tell: (announce) => announce(UserVerified, data) }
   })
 }
 
 /** Ends the user's logins and forbids new ones; once is enough. @throws {ServiceError} `CANNOT_DEACTIVATE_SELF`. */
-export async function deactivateUser(db: Database, by: Principal<Role>, id: number): Promise<User> {
+export async function deactivateUser(
+  dependencies: UserDependencies,
+  by: Principal<Role>,
+  id: number,
+): Promise<User> {
   if (by.userId === id)
     throw new ServiceError('CANNOT_DEACTIVATE_SELF', 'Ask another admin to deactivate you')
-  return await db.transaction().execute(async (trx) => {
+  return await commit(dependencies, async (trx) => {
     const before = await lockUser(trx, id)
     assertMayManage(by, before)
-    if (before.deactivated_at !== null) return before
+    if (before.deactivated_at !== null) return { user: before }
     const revoked = { revoked_at: new Date() }
     await trx
       .updateTable('refresh_tokens')
@@ -113,12 +153,9 @@ export async function deactivateUser(db: Database, by: Principal<Role>, id: numb
       .where('revoked_at', 'is', null)
       .execute()
     await trx.deleteFrom('password_tokens').where('user_id', '=', id).execute()
-    return await change(trx, {
-      by,
-      action: 'user.deactivated',
-      before,
-      changes: { deactivated_at: new Date() },
-    })
+    const changes = { deactivated_at: new Date() }
+    const user = await change(trx, { by, action: 'user.deactivated', before, changes })
+    return { user, tell: (announce) => announce(UserUpdated, updatedData(user, Object.keys(changes))) }
   })
 }
 

@@ -1,7 +1,9 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { capabilitiesOf, detectCapabilities } from '../../../shared/events/redis/capabilities.ts'
-import { startRedis } from './support/redis-server.ts'
+import { hasRedisServer, startRedis } from './support/redis-server.ts'
 import { silent } from './support/silent.ts'
+
+setDefaultTimeout(20_000)
 
 async function warningsOf(extra: readonly string[]): Promise<readonly string[]> {
   const redis = await startRedis(extra)
@@ -16,24 +18,26 @@ async function warningsOf(extra: readonly string[]): Promise<readonly string[]> 
   return warnings
 }
 
-test('a server that keeps what it is given raises no warning', async () => {
-  expect(await warningsOf([])).toEqual([])
-})
+describe.skipIf(!hasRedisServer)('at the start', () => {
+  test('a server that keeps what it is given raises no warning', async () => {
+    expect(await warningsOf([])).toEqual([])
+  })
 
-test('a server that evicts, or persists nothing, is warned of', async () => {
-  const warnings = await warningsOf([
-    '--appendonly',
-    'no',
-    '--maxmemory',
-    '100mb',
-    '--maxmemory-policy',
-    'allkeys-lru',
-  ])
+  test('a server that evicts, or persists nothing, is warned of', async () => {
+    const warnings = await warningsOf([
+      '--appendonly',
+      'no',
+      '--maxmemory',
+      '100mb',
+      '--maxmemory-policy',
+      'allkeys-lru',
+    ])
 
-  expect(warnings.map((warning) => warning.split(':')[0])).toEqual([
-    'the event server evicts keys when memory is short',
-    'the event server persists nothing',
-  ])
+    expect(warnings.map((warning) => warning.split(':')[0])).toEqual([
+      'the event server evicts keys when memory is short',
+      'the event server persists nothing',
+    ])
+  })
 })
 
 test('newer commands are known by version, and a sound one is required where the first was not', () => {

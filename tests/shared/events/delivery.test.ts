@@ -1,23 +1,23 @@
 import { after, test as nodeTest } from 'node:test'
 import { MemoryBroker } from '../../../shared/events/memory/streams.ts'
+import type { Connect } from '../../../shared/events/redis/connections.ts'
 import { redisTransports } from '../../../shared/events/redis/transports.ts'
 import { memoryReplayJobs } from '../../../shared/events/replay-jobs.ts'
 import { memoryStore } from '../../../shared/events/store.ts'
 import { memoryTransports } from '../../../shared/events/transports.ts'
 import { deliverySuite } from '../../../shared/testing/delivery-suite.ts'
-import { startClusterNode, startRedis } from './support/redis-server.ts'
+import { hasRedisServer, newerRedisBinary, startRedis } from './support/redis-server.ts'
 import { silent } from './support/silent.ts'
+import { startCluster } from './support/topologies.ts'
 
 const TIMEOUT_MS = 20_000
 
-const redis = await startRedis()
-const cluster = await startClusterNode()
 const test = (name: string, run: () => Promise<void>) => nodeTest(name, { timeout: TIMEOUT_MS }, run)
+const stops: (() => Promise<void>)[] = []
 let grounds = 0
 
 after(async () => {
-  await redis.stop()
-  await cluster.stop()
+  for (const stop of stops) await stop()
 })
 
 deliverySuite({
@@ -36,19 +36,31 @@ deliverySuite({
   },
 })
 
-for (const [name, connect] of [
-  ['redis', redis.connect],
-  ['redis cluster', cluster.connectCluster],
-] as const) {
+type Start = () => Promise<{ readonly connect: Connect; stop(): Promise<void> }>
+
+const servers: Readonly<Record<string, Start>> = {
+  redis: () => startRedis(),
+  'redis cluster': () => startCluster(),
+  ...(newerRedisBinary && {
+    [`redis of ${newerRedisBinary}`]: () => startRedis([], { program: newerRedisBinary }),
+  }),
+}
+
+for (const [name, start] of Object.entries(servers)) {
+  const started = hasRedisServer ? await start() : undefined
+  if (started) stops.push(started.stop)
   deliverySuite({
-    test,
+    test: started
+      ? test
+      : (sentence) => nodeTest(sentence, { skip: 'there is no Redis on the PATH' }, () => {}),
     name,
     open: async () => {
+      if (!started) throw new Error('there is no Redis')
       const prefix = `suite-${++grounds}`
       return {
         transports: (process) =>
           redisTransports({
-            connect,
+            connect: started.connect,
             logger: silent,
             consumer: process,
             prefix,

@@ -53,7 +53,13 @@ describe('the duration histogram', () => {
 
 test('a method that nobody knows makes no series of its own', async () => {
   const { registry, observeRequest, close } = createMetrics({ service: 'some-service', version: '1' })
-  const context = { correlationId: 'x', address: () => undefined, route: undefined, principal: undefined }
+  const context = {
+    correlationId: 'x',
+    address: () => undefined,
+    trace: () => undefined,
+    route: undefined,
+    principal: undefined,
+  }
 
   for (const method of ['BREW', 'PROPFIND', 'GET']) {
     observeRequest({ ...context, request: { method } as Request }, 200, 5)

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { RequestCreated } from '@kiln/shared/contracts/request'
+import { eventually } from '@kiln/shared/testing'
 import { createTestService } from '../../support/service.ts'
 
 describe('the example module', () => {
@@ -42,5 +44,41 @@ describe('the example module', () => {
     expect(answer.status).toBe(401)
     expect(answer.headers.get('www-authenticate')).toBe('Bearer')
     expect(answer.body).toMatchObject({ code: 'UNAUTHENTICATED', status: 401, instance: '/protected' })
+  })
+})
+
+describe('the example’s consumer', () => {
+  let service: Awaited<ReturnType<typeof createTestService>>
+  beforeAll(async () => {
+    service = await createTestService()
+  })
+  afterAll(() => service.close())
+
+  test('an applicant is told that the request has arrived, under the same correlation id', async () => {
+    const { events, publishedTo } = service.events
+    const request = {
+      request_id: '77',
+      applicant_id: 5,
+      category: 'plumbing',
+      description: 'It drips',
+      address: 'Here',
+      priority: 'normal',
+      created_at: '2026-01-01T00:00:00Z',
+    } as const
+
+    await events.publish(RequestCreated, request, { id: 'r77', correlationId: 'abc' })
+
+    const [notification] = await eventually(async () => {
+      const published = await publishedTo('notification')
+      expect(published).toHaveLength(1)
+      return published
+    })
+    expect(notification).toMatchObject({
+      id: 'r77.notification',
+      type: 'notification.send',
+      correlationid: 'abc',
+      causationid: 'r77',
+      data: { user_id: 5, template: 'request_received', parameters: { request_id: '77' } },
+    })
   })
 })

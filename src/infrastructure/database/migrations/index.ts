@@ -1,3 +1,4 @@
+import { migrateShared, sharedMigrationStatus } from '@kiln/shared/postgres'
 import { type Migration, type MigrationInfo, type MigrationResultSet, Migrator } from 'kysely/migration'
 import type { Database } from '../connection.ts'
 import * as users from './0001-users.ts'
@@ -15,19 +16,30 @@ function migrator(db: Database): Migrator {
   return new Migrator({ db, provider: { getMigrations: async () => migrations } })
 }
 
-/** Applies what is missing, in one transaction; processes that do so at once wait for each other. */
+/** Applies what is missing, the shared package's first; processes that do so at once wait for each other. */
 export async function migrateUp(db: Database): Promise<readonly string[]> {
-  return applied(await migrator(db).migrateToLatest())
+  const shared = await migrateShared(db)
+  return [...shared.map(sharedName), ...applied(await migrator(db).migrateToLatest())]
 }
 
-/** Takes the newest migration back. */
+/** Takes the service's newest migration back; the shared package's only go up. */
 export async function migrateDown(db: Database): Promise<readonly string[]> {
   return applied(await migrator(db).migrateDown())
 }
 
-/** Every migration and when it was applied. */
-export async function migrationStatus(db: Database): Promise<readonly MigrationInfo[]> {
-  return await migrator(db).getMigrations()
+/** Every migration and when it was applied, the shared package's first. */
+export async function migrationStatus(
+  db: Database,
+): Promise<readonly Pick<MigrationInfo, 'name' | 'executedAt'>[]> {
+  const shared = await sharedMigrationStatus(db)
+  return [
+    ...shared.map((info) => ({ ...info, name: sharedName(info.name) })),
+    ...(await migrator(db).getMigrations()),
+  ]
+}
+
+function sharedName(name: string): string {
+  return `shared/${name}`
 }
 
 function applied({ error, results = [] }: MigrationResultSet): readonly string[] {

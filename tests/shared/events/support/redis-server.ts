@@ -1,18 +1,29 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { realpathSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { Cluster, Redis } from 'ioredis'
-import type { Connect, ConnectionOptions } from '../../../../shared/events/redis/connections.ts'
+import { Redis } from 'ioredis'
+import { findRedisBinary, onPath, startRedis as startKeptRedis } from '../../../../scripts/embedded/redis.ts'
+import type { Connect } from '../../../../shared/events/redis/connections.ts'
+import { eventConnector, type RedisClient } from '../../../../shared/redis.ts'
+import { isAlive, until } from '../../../scripts/processes.ts'
 
-/** A private Redis on a free port, with an append-only file, that a test may freeze, kill and start again. */
+const binary = findRedisBinary()
+
+/** For `describe.skipIf(!hasRedisServer)`: these tests freeze and kill servers of their own. */
+export const hasRedisServer = binary !== undefined
+
+/** Another Redis or Valkey to run the delivery suite on: `TEST_NEWER_REDIS`, or the next one on the PATH. */
+export const newerRedisBinary: string | undefined = [
+  process.env.TEST_NEWER_REDIS,
+  ...onPath('redis-server'),
+  ...onPath('valkey-server'),
+].find((file) => file && binary && realpathSync(file) !== realpathSync(binary))
+
+/** A private Redis with an append-only file that a test may freeze, kill and start again; its keeper ends it. */
 export interface RedisServer {
   readonly port: number
   readonly pid: number
+  readonly url: string
   readonly connect: Connect
-  /** As `connect`, by the cluster protocol: for a server started with `startClusterNode`. */
-  readonly connectCluster: Connect
   /** A plain client for the test itself; closed with the server. */
   readonly client: Redis
   signal(signal: NodeJS.Signals): void
@@ -21,7 +32,74 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-async function freePort(): Promise<number> {
+export interface StartOptions {
+  /** Default the first one on the PATH. */
+  readonly program?: string | undefined
+  readonly port?: number
+}
+
+export async function startRedis(
+  args: readonly string[] = [],
+  { program = binary, port }: StartOptions = {},
+): Promise<RedisServer> {
+  if (program === undefined) throw new Error('there is no Redis: skip what needs it')
+  const server = await startKeptRedis({
+    server: { binary: program },
+    appendOnly: true,
+    args,
+    ...(port !== undefined && { port }),
+  })
+  const { connect, close } = connector(server.url)
+  const client = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
+  client.on('error', () => {})
+  return {
+    port: server.port,
+    url: server.url,
+    get pid() {
+      return server.pid
+    },
+    connect,
+    client,
+    signal: (signal) => void process.kill(server.pid, signal),
+    async kill() {
+      process.kill(server.pid, 'SIGKILL')
+      await until('the end of Redis', () => !isAlive(server.pid))
+    },
+    restart: () => server.restart(),
+    async stop() {
+      client.disconnect()
+      close()
+      await server.stop()
+    },
+  }
+}
+
+/** Connections by URL, as a service makes them, closed together. */
+export function connector(url: string): { readonly connect: Connect; close(): void } {
+  const opened: RedisClient[] = []
+  const open = eventConnector(url, { name: 'test', timeoutMs: 5000 })
+  return {
+    connect(purpose, options) {
+      const client = open(purpose, options)
+      client.on('error', () => {})
+      opened.push(client)
+      return client
+    },
+    close() {
+      for (const client of opened) client.disconnect()
+    },
+  }
+}
+
+/** A free port whose cluster bus, 10,000 further on, is a port as well. */
+export async function clusterPort(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    if (port < 55_000) return port
+  }
+}
+
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)
@@ -30,83 +108,4 @@ async function freePort(): Promise<number> {
       server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
     })
   })
-}
-
-export async function startRedis(extra: readonly string[] = []): Promise<RedisServer> {
-  const port = await freePort()
-  const dir = await mkdtemp(join(tmpdir(), 'kiln-redis-'))
-  const opened: (Redis | Cluster)[] = []
-  let server: ChildProcess
-
-  const start = async () => {
-    const args = [
-      '--port',
-      `${port}`,
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      dir,
-      '--save',
-      '',
-      '--appendonly',
-      'yes',
-    ]
-    server = spawn('redis-server', [...args, '--appendfsync', 'no', ...extra], { stdio: 'ignore' })
-    const probe = new Redis(port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null })
-    probe.on('error', () => {})
-    while ((await probe.ping().catch(() => '')) !== 'PONG')
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    probe.disconnect()
-  }
-  const kill = async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    const ended = new Promise((resolve) => server.once('exit', resolve))
-    server.kill('SIGKILL')
-    await ended
-  }
-  const open = (options: ConnectionOptions) => {
-    const client = new Redis(port, '127.0.0.1', options)
-    client.on('error', () => {})
-    opened.push(client)
-    return client
-  }
-
-  await start()
-  return {
-    port,
-    get pid() {
-      return server.pid ?? 0
-    },
-    connect: (_purpose, options) => open(options),
-    connectCluster: (_purpose, options) => {
-      const { enableOfflineQueue = true } = options
-      const redisOptions = { ...options, retryStrategy: null }
-      const client = new Cluster([{ host: '127.0.0.1', port }], { redisOptions, enableOfflineQueue })
-      client.on('error', () => {})
-      opened.push(client)
-      return client
-    },
-    client: open({ maxRetriesPerRequest: null, retryStrategy: () => 50 }),
-    signal: (signal) => void server.kill(signal),
-    kill,
-    restart: async () => {
-      await kill()
-      await start()
-    },
-    stop: async () => {
-      for (const client of opened) client.disconnect()
-      await kill()
-      await rm(dir, { recursive: true, force: true })
-    },
-  }
-}
-
-/** A cluster of one node that owns every slot: what spans two slots fails as it would on many nodes. */
-export async function startClusterNode(): Promise<RedisServer> {
-  const redis = await startRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'])
-  await redis.client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-  while (!String(await redis.client.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  return redis
 }

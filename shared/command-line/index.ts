@@ -1,0 +1,2 @@
+export { addEventCommands } from './events.ts'
+export type { EventCommandsOptions } from './options.ts'

@@ -1,0 +1,121 @@
+import type {
+  BulkOptions,
+  DeadLetter,
+  DeadLetterAudit,
+  DeadLetterFilter,
+  DeadLetters,
+} from './dead-letters.ts'
+import { EventError } from './errors.ts'
+import type { EventContract, StreamContract } from './event.ts'
+import type { Events } from './events.ts'
+import type { SubscriptionHealth } from './health.ts'
+import type { ParkedEvent } from './parked.ts'
+import type { Registry } from './registry.ts'
+import type { ReplayOptions } from './replay.ts'
+import type { ReplayJob } from './replay-jobs.ts'
+
+/** What somebody did to the events of a service, for its audit trail. */
+export interface EventsAudit {
+  /** Past tense: `events.paused`, `events.dead_letters_redriven`. */
+  readonly action: string
+  readonly entity: 'subscription' | 'replay'
+  readonly entityId: string
+  readonly after: Readonly<Record<string, unknown>>
+}
+
+export interface NamedReplay extends Omit<ReplayOptions, 'event'> {
+  /** Names. Default: all that the subscription takes. */
+  readonly events?: readonly string[]
+}
+
+/** What operators do, over HTTP and at the command line. Each change is recorded once it is done. */
+export interface EventOperations {
+  subscriptions(): Promise<readonly SubscriptionHealth[]>
+  /** @throws {EventError} `EVENT_UNKNOWN`, as everything here that names a subscription. */
+  setPaused(subscription: string, paused: boolean): Promise<void>
+  readonly deadLetters: Pick<DeadLetters, 'list'>
+  deadLetter(subscription: string, id: string): Promise<DeadLetter>
+  redrive(subscription: string, which: Which, options: BulkOptions): Promise<number>
+  purge(subscription: string, which: Which, options: BulkOptions): Promise<number>
+  parked(subscription: string): Promise<readonly ParkedEvent[]>
+  /** @throws {EventError} `EVENT_UNKNOWN` for an event, `EVENT_SUBSCRIPTION_INVALID` for what may not be replayed. */
+  replay(options: NamedReplay): Promise<ReplayJob>
+  replays(): Promise<readonly ReplayJob[]>
+  /** @throws {EventError} `EVENT_UNKNOWN` */
+  replayOf(id: string): Promise<ReplayJob>
+  /** Ends a running replay; false when it was over. @throws {EventError} `EVENT_UNKNOWN` */
+  cancelReplay(id: string): Promise<boolean>
+}
+
+type Which = readonly string[] | DeadLetterFilter
+
+export interface EventOperationsOptions {
+  readonly events: Events
+  readonly registry: Pick<Registry, 'find'>
+  /** Not atomic with what was done: should it fail, the caller is told, and the change stays. */
+  readonly record: (done: EventsAudit) => Promise<void>
+}
+
+const MAX_LETTERS_RECORDED = 100
+
+export function createEventOperations({ events, registry, record }: EventOperationsOptions): EventOperations {
+  const replayOf = async (id: string) => {
+    const job = (await events.replays()).find((one) => one.id === id)
+    if (!job) throw new EventError('EVENT_UNKNOWN', `there is no replay ${id}`)
+    return job
+  }
+  return {
+    subscriptions: () => events.health(),
+    async setPaused(subscription, paused) {
+      await (paused ? events.pause(subscription) : events.resume(subscription))
+      const action = paused ? 'events.paused' : 'events.resumed'
+      await record({ action, entity: 'subscription', entityId: subscription, after: { paused } })
+    },
+    deadLetters: events.deadLetters,
+    async deadLetter(subscription, id) {
+      const letter = await events.deadLetters.get(subscription, id)
+      if (!letter) throw new EventError('EVENT_UNKNOWN', `there is no dead letter ${id}`)
+      return letter
+    },
+    redrive: (subscription, which, options) => events.deadLetters.redrive(subscription, which, options),
+    purge: (subscription, which, options) => events.deadLetters.purge(subscription, which, options),
+    parked: (subscription) => events.parked(subscription),
+    async replay({ events: names, ...options }) {
+      const event = names?.map((name) => streamContract(registry, name))
+      const job = await events.replay({ ...options, ...(event && { event }) })
+      if (options.dryRun) return job
+      const after = { replay: job.id, events: job.events, total: job.total }
+      const entityId = job.subscription
+      await record({ action: 'events.replay_started', entity: 'subscription', entityId, after })
+      return job
+    },
+    replays: () => events.replays(),
+    replayOf,
+    async cancelReplay(id) {
+      const { subscription } = await replayOf(id)
+      const cancelled = await events.cancelReplay(id)
+      const after = { subscription }
+      if (cancelled)
+        await record({ action: 'events.replay_cancelled', entity: 'replay', entityId: id, after })
+      return cancelled
+    },
+  }
+}
+
+/** What `createEvents` tells about dead letters, as the others are told. */
+export function deadLettersAudit({ action, subscription, letters, by }: DeadLetterAudit): EventsAudit {
+  return {
+    action: action === 'redrive' ? 'events.dead_letters_redriven' : 'events.dead_letters_purged',
+    entity: 'subscription',
+    entityId: subscription,
+    after: { by, count: letters.length, letters: letters.slice(0, MAX_LETTERS_RECORDED) },
+  }
+}
+
+function streamContract(registry: Pick<Registry, 'find'>, name: string): StreamContract {
+  const contract: EventContract | undefined = registry.find(name)
+  if (contract?.delivery !== 'stream') {
+    throw new EventError('EVENT_UNKNOWN', `no durable event is named ${name}`)
+  }
+  return contract as StreamContract
+}
