@@ -17,7 +17,7 @@ export interface RedisLookups {
   mayInstall(): boolean
 }
 
-const image = 'redis:7-alpine'
+const image = 'redis:8'
 
 export const howToGetRedis =
   'its tests are skipped. Type `sudo apt-get install redis-server` or `brew install redis`, start Docker, or set TEST_REDIS_URL'
