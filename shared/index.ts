@@ -31,6 +31,11 @@ export {
   type Purpose,
   type RedisClient,
 } from './events/redis/connections.ts'
+export {
+  type RenamedSubscription,
+  type RenameOwnerOptions,
+  renameOwner,
+} from './events/redis/rename-owner.ts'
 export { enforceRetention, type RetentionOptions, type RetentionReport } from './events/redis/retention.ts'
 export {
   type RedisTransports,

@@ -89,15 +89,13 @@ function open(
   const connection = { ...credentials, ...own }
   if (scheme === 'redis+cluster') {
     const clusterRetryStrategy = (attempt: number) => retryStrategy?.(attempt) ?? null
-    // A node that goes away may have done what it was sent: by default the cluster sends that again.
-    const retryDelayOnFailover = own.autoResendUnfulfilledCommands === false ? 0 : 100
-    const options = { ...common, redisOptions: connection, clusterRetryStrategy, retryDelayOnFailover }
+    const options = { ...common, redisOptions: connection, clusterRetryStrategy, clusterNodeRetryStrategy }
     return new Cluster([...hosts], options)
   }
   const options = { ...common, ...connection, retryStrategy }
   if (scheme === 'redis+sentinel') {
     const [master = 'mymaster', db = '0'] = path
-    return new Redis({ ...options, sentinels: [...hosts], name: master, db: Number(db) })
+    return new Redis({ ...options, sentinels: [...hosts], name: master, db: Number(db), reconnectOnError })
   }
   const { host = 'localhost', port = 6379 } = hosts[0] ?? {}
   return new Redis({
@@ -107,6 +105,19 @@ function open(
     db: Number(path[0] ?? 0),
     ...(scheme === 'rediss' && { tls: {} }),
   })
+}
+
+/**
+ * Without a strategy the cluster sends again what a node that went away may have done already. With one, what was on its
+ * way fails; a node that does not come back at once is looked for anew.
+ */
+function clusterNodeRetryStrategy(attempt: number): number | null {
+  return attempt === 1 ? 50 : null
+}
+
+/** A master that was made a replica: the sentinels know the new one. */
+function reconnectOnError(error: Error): boolean {
+  return error.message.startsWith('READONLY')
 }
 
 function reconnectDelayMs(attempt: number): number {

@@ -128,3 +128,10 @@ export class BatchError extends Error {
     this.failures = failures
   }
 }
+
+const DATABASE_AWAY: readonly unknown[] = ['DATABASE_UNAVAILABLE', 'DATABASE_TIMEOUT']
+
+/** True for what a database throws that cannot be reached or does not answer in time, by its code. */
+export function isDatabaseAway(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && DATABASE_AWAY.includes(error.code)
+}

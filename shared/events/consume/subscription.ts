@@ -1,5 +1,5 @@
 import type { Envelope } from '../envelope.ts'
-import { EventError } from '../errors.ts'
+import { EventError, isDatabaseAway } from '../errors.ts'
 import type { EventContract, HandledData, StreamContract } from '../event.ts'
 import type { Backoff } from '../retry.ts'
 import type { StartPosition } from '../transport.ts'
@@ -69,7 +69,10 @@ export interface SubscribeOptions {
   readonly pauseAfterFailures?: number
   /** First wait for a dependency; doubles to 30 s. Default 500. */
   readonly pauseMs?: number
-  /** Errors that mean that a dependency is down, besides DependencyError and an open breaker's. */
+  /**
+   * Errors that mean that a dependency is down, besides DependencyError and an open breaker's. Default `isDatabaseAway`:
+   * call it from your own.
+   */
   readonly isDependencyError?: (error: unknown) => boolean
   /** Allows `replay` into this handler. Default false. */
   readonly replayable?: boolean
@@ -150,7 +153,7 @@ export function declareSubscription(
     pauseAfterFailures,
     pauseMs,
     backoff: options.backoff ?? { baseMs: 1000, maxMs: 300_000 },
-    isDependencyError: options.isDependencyError ?? (() => false),
+    isDependencyError: options.isDependencyError ?? isDatabaseAway,
     replayable: options.replayable ?? false,
     maxBatch: options.maxBatch ?? 100,
     batched,

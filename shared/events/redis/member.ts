@@ -42,6 +42,9 @@ export class RedisMember implements GroupMember {
   async enter(): Promise<void> {
     await this.#reader.ensureGroups()
     await this.#sayAlive()
+    const { commands, group, consumer, until } = this.#options
+    // Redis 7.0 lists a consumer only from its first delivery on.
+    if (until === undefined) await commands.xgroup('CREATECONSUMER', this.#keys.stream, group, consumer)
   }
 
   async lead(): Promise<boolean> {

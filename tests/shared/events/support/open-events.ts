@@ -14,7 +14,7 @@ export interface OpenOptions extends Partial<RedisTransportsOptions> {
 
 /** One process of a service on a private Redis, quick to notice what its tests do to it. */
 export async function openEvents(
-  redis: RedisServer,
+  redis: Pick<RedisServer, 'connect'>,
   { events: given = {}, ...options }: OpenOptions,
 ): Promise<{ readonly events: Events; readonly transports: RedisTransports; end(): Promise<void> }> {
   const { connect } = redis
