@@ -32,7 +32,6 @@ export {
   type RedisClient,
 } from './events/redis/connections.ts'
 export {
-  type RenamedSubscription,
   type RenameOwnerOptions,
   renameOwner,
 } from './events/redis/rename-owner.ts'

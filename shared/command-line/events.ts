@@ -4,7 +4,7 @@ import { type EventCommandsOptions, jsonOption, parseCount } from './options.ts'
 import { showTable } from './output.ts'
 import { addReplayCommand } from './replay.ts'
 
-/** `events lag|replay|dead|parked|pause|resume|schemas`. */
+/** `events lag|replay|dead|parked|pause|resume|schemas|rename-owner`. */
 export function addEventCommands(program: Command, options: EventCommandsOptions): void {
   const events = program.command('events').description('look after events')
   addLagCommand(events, options)
@@ -13,6 +13,7 @@ export function addEventCommands(program: Command, options: EventCommandsOptions
   addParkedCommand(events, options)
   for (const paused of [true, false]) addPauseCommand(events, options, paused)
   addSchemasCommand(events, options)
+  addRenameCommand(events, options)
 }
 
 function addLagCommand(events: Command, { withEvents, print }: EventCommandsOptions): void {
@@ -84,4 +85,22 @@ function addSchemasCommand(events: Command, { registry, print }: EventCommandsOp
       if (json) return print(JSON.stringify(registry.jsonSchemas(), null, 2))
       print(showTable(registry.contracts.map(({ name, delivery, latest }) => ({ name, delivery, latest }))))
     })
+}
+
+function addRenameCommand(events: Command, { withEvents, print }: EventCommandsOptions): void {
+  events
+    .command('rename-owner')
+    .description('take over the subscriptions of the name that the service had before')
+    .argument('<old name>')
+    .addOption(jsonOption())
+    .action((from: string, { json }: { json?: boolean }) =>
+      withEvents(async (operations) => {
+        const moved = await operations.renameOwner(from)
+        if (json) print(JSON.stringify(moved, null, 2))
+        else
+          print(
+            showTable(moved.map(({ subscription, group, pending }) => ({ subscription, group, pending }))),
+          )
+      }),
+    )
 }

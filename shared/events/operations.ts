@@ -45,6 +45,20 @@ export interface EventOperations {
   replayOf(id: string): Promise<ReplayJob>
   /** Ends a running replay; false when it was over. @throws {EventError} `EVENT_UNKNOWN` */
   cancelReplay(id: string): Promise<boolean>
+  /**
+   * Takes over the subscriptions of the name that this service had before; no process of that name may run.
+   *
+   * @throws {EventError} `EVENT_UNKNOWN` when nothing belongs to it, `EVENT_SUBSCRIPTION_INVALID` when it still runs.
+   */
+  renameOwner(from: string): Promise<readonly RenamedSubscription[]>
+}
+
+/** A subscription under its new owner. */
+export interface RenamedSubscription {
+  readonly subscription: string
+  readonly group: string
+  /** Delivered and not acknowledged: they are delivered again. */
+  readonly pending: number
 }
 
 type Which = readonly string[] | DeadLetterFilter
@@ -54,17 +68,37 @@ export interface EventOperationsOptions {
   readonly registry: Pick<Registry, 'find'>
   /** Not atomic with what was done: should it fail, the caller is told, and the change stays. */
   readonly record: (done: EventsAudit) => Promise<void>
+  /** Moves what belongs to another name to this service's. */
+  readonly moveOwner: (from: string) => Promise<readonly RenamedSubscription[]>
 }
 
 const MAX_LETTERS_RECORDED = 100
 
-export function createEventOperations({ events, registry, record }: EventOperationsOptions): EventOperations {
+export function createEventOperations({
+  events,
+  registry,
+  record,
+  moveOwner,
+}: EventOperationsOptions): EventOperations {
   const replayOf = async (id: string) => {
     const job = (await events.replays()).find((one) => one.id === id)
     if (!job) throw new EventError('EVENT_UNKNOWN', `there is no replay ${id}`)
     return job
   }
   return {
+    async renameOwner(from) {
+      const moved = await moveOwner(from)
+      for (const { subscription, group } of moved) {
+        const after = { owner: events.service, group }
+        await record({
+          action: 'events.owner_renamed',
+          entity: 'subscription',
+          entityId: subscription,
+          after,
+        })
+      }
+      return moved
+    },
     subscriptions: () => events.health(),
     async setPaused(subscription, paused) {
       await (paused ? events.pause(subscription) : events.resume(subscription))

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import type { Registry as MetricsRegistry } from 'prom-client'
 import { createEvents } from '../events/client.ts'
+import { EventError } from '../events/errors.ts'
 import type { Events } from '../events/events.ts'
 import { createLive, type Live } from '../events/live/live.ts'
 import {
@@ -9,6 +10,7 @@ import {
   type EventOperations,
   type EventsAudit,
 } from '../events/operations.ts'
+import { renameOwner } from '../events/redis/rename-owner.ts'
 import { enforceRetention, type RetentionOptions } from '../events/redis/retention.ts'
 import { type RedisTransports, redisTransports } from '../events/redis/transports.ts'
 import type { Registry as EventRegistry } from '../events/registry.ts'
@@ -76,11 +78,25 @@ export async function openServiceEvents(
   const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
   const common = { service, transports, logger, observer, publishVersions, maxBytes, timing }
   const events = createEvents({ ...common, audit: (done) => record(deadLettersAudit(done)) })
+  const moveOwner = async (from: string) => {
+    const { commands, ...kept } = transports
+    if (commands === undefined) throw new EventError('EVENT_UNKNOWN', 'events in memory outlive no renaming')
+    const { store, replays } = kept
+    return await renameOwner({
+      redis: commands,
+      store,
+      replays,
+      logger,
+      prefix: config.eventsPrefix,
+      from,
+      to: service,
+    })
+  }
   return {
     events,
     transports,
     live: createLive({ transports, contracts: registry.contracts, logger }),
-    operations: createEventOperations({ events, registry, record }),
+    operations: createEventOperations({ events, registry, record, moveOwner }),
     keepRetention: () => keepRetention(config, transports, { ownedDomains, logger, observer }),
   }
 }

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
 import { Client } from 'pg'
+import packageJson from '../../package.json' with { type: 'json' }
 import { startOtherService } from '../support/other-service.ts'
-import { type RunningService, runProgram, startService } from '../support/process.ts'
+import { type RunningService, runProgram, spawnProgram, startService } from '../support/process.ts'
 import { hasRedis } from '../support/redis.ts'
 import { testEnvironment } from '../support/service.ts'
 
@@ -175,5 +176,29 @@ describe('events at the command line, without Redis', () => {
 
     expect(text.stdout).toMatch(/user\.created +stream +2\n/)
     expect(JSON.parse(schemas.stdout)['user.created.v2']).toMatchObject({ type: 'object' })
+  })
+})
+
+describe.skipIf(!hasRedis)('a service that was renamed', () => {
+  test('does not start until it has taken over what belongs to its old name', async () => {
+    const service = await startService()
+    const env = { ...service.env, SERVICE_PORT: '0', SERVICE_SERVICE_NAME: 'renamed-service' }
+    service.signal('SIGTERM')
+    await service.ended
+
+    const before = await runProgram(['serve'], { env })
+    const moved = await runProgram(['events', 'rename-owner', packageJson.name, '--json'], { env })
+    const after = spawnProgram(['serve'], { env })
+    await eventually(() => expect(after.output.stdout).toContain('"msg":"ready"'))
+    after.child.kill('SIGTERM')
+    const { exitCode } = await after.ended
+    await service.close()
+
+    expect(before.exitCode).toBe(1)
+    expect(before.stdout).toContain('events rename-owner')
+    expect(JSON.parse(moved.stdout)).toMatchObject([
+      { subscription: 'notify-dispatcher', group: 'renamed-service.notify-dispatcher', pending: 0 },
+    ])
+    expect(exitCode).toBe(0)
   })
 })

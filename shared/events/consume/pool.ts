@@ -145,7 +145,7 @@ export class ConsumerPool {
     const names = [...owners].join(', ')
     throw new EventError(
       'EVENT_SUBSCRIPTION_INVALID',
-      `the subscriptions here belong to ${names}, not to ${service}: rename their owner first`,
+      `the subscriptions here belong to ${names}, not to ${service}: run events rename-owner first`,
     )
   }
 

@@ -1,5 +1,6 @@
 import { EventError } from '../errors.ts'
 import type { EventLogger } from '../observer.ts'
+import type { RenamedSubscription } from '../operations.ts'
 import type { ReplayJobs } from '../replay-jobs.ts'
 import type { SubscriptionRecord, SubscriptionStore } from '../store.ts'
 import type { RedisClient } from './connections.ts'
@@ -16,14 +17,6 @@ export interface RenameOwnerOptions {
   readonly from: string
   /** The service's name now. */
   readonly to: string
-}
-
-/** A subscription under its new owner. */
-export interface RenamedSubscription {
-  readonly subscription: string
-  readonly group: string
-  /** Delivered and not acknowledged: they are delivered again. */
-  readonly pending: number
 }
 
 /**
