@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import type { Writable } from 'node:stream'
 import { eventually } from '@kiln/shared/testing'
 import { createTestDatabase } from './database.ts'
 import { createTestKeys, redisUrl } from './redis.ts'
@@ -26,10 +27,22 @@ export interface RunOptions {
   readonly cwd?: string
 }
 
+/**
+ * Becomes the program, beside a watcher that kills it when the fourth descriptor ends without a word: a test that fails
+ * or is killed closes nothing.
+ */
+const onLifeline = '{ read -r word <&3 || kill -9 $$; } >/dev/null 2>&1 & exec "$@" 3<&-'
+
 /** Starts the program with nothing of our own environment but what it is given. */
 export function spawnProgram(args: readonly string[], { env = {}, cwd = root }: RunOptions = {}) {
-  const [file = '', ...rest] = [...program, ...args]
-  const child = spawn(file, rest, { cwd, env: { PATH: process.env.PATH ?? '', ...env } })
+  const child = spawn('sh', ['-c', onLifeline, 'sh', ...program, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+  })
+  const lifeline = child.stdio[3] as Writable
+  lifeline.on('error', () => {})
+  child.once('exit', () => lifeline.end('done\n'))
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
