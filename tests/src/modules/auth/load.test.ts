@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { createPasswordHasher } from '@kiln/shared/security'
+import { eventually } from '@kiln/shared/testing'
+import { spawnProgram } from '../../../support/process.ts'
 import {
   createTestService,
   type TestService,
@@ -54,28 +54,24 @@ describe('many logins at once', () => {
 })
 
 async function startProcess(databaseUrl: string) {
-  const env = { PATH: process.env.PATH ?? '', ...testEnvironment({ SERVICE_DATABASE_URL: databaseUrl }) }
-  const settings = { SERVICE_PORT: '0', SERVICE_REDIS_URL: 'memory://', SERVICE_SINGLE_REPLICA: 'true' }
-  // On a busy machine a connection may take its time; this is about memory.
-  const patience = {
+  const settings = {
+    SERVICE_DATABASE_URL: databaseUrl,
+    SERVICE_PORT: '0',
+    SERVICE_REDIS_URL: 'memory://',
+    SERVICE_SINGLE_REPLICA: 'true',
+    // On a busy machine a connection may take its time; this is about memory.
     SERVICE_DATABASE_CONNECT_TIMEOUT_MS: '30000',
     SERVICE_DATABASE_STATEMENT_TIMEOUT_MS: '30000',
   }
-  const main = Bun.fileURLToPath(new URL('../../../../src/main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main, 'serve'], {
-    env: { ...env, ...settings, ...patience },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const { child, output, ended } = spawnProgram(['serve'], { env: testEnvironment(settings) })
+  const port = await eventually(() => {
+    const ready = /"port":(\d+).*"msg":"ready"/.exec(output.stdout)
+    if (ready === null) throw new Error(`the service is not ready:\n${output.stdout}${output.stderr}`)
+    return Number(ready[1])
   })
-  const ended = new Promise((resolve) => child.once('exit', resolve))
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { msg, port } = JSON.parse(line) as { msg: string; port: number }
-    if (msg !== 'ready') continue
-    child.stdout.resume()
-    const stop = async () => {
-      child.kill('SIGTERM')
-      await ended
-    }
-    return { url: `http://127.0.0.1:${port}`, pid: child.pid, stop }
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
   }
-  throw new Error('the service ended before it was ready')
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid, stop }
 }
