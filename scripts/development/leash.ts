@@ -23,10 +23,12 @@ while (!ending) {
   })
   const [code, signal] = await once(service, 'exit')
   if (ending) break
+  // Watched before it is said: who reads this may save at once.
+  const saved = nextSave(process.cwd())
   process.stderr.write(
     `The service has ended (${signal ?? `exit code ${code}`}); the next save starts it again.\n`,
   )
-  await nextSave(process.cwd())
+  await saved
 }
 
 async function end(): Promise<void> {

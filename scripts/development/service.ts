@@ -18,8 +18,9 @@ export interface Preparation {
 export async function prepare({ project, env, admin, password }: Preparation): Promise<void> {
   const create = ['users', 'create', '--email', admin, '--role', 'admin', '--password-stdin', '--if-missing']
   while (!(await runs(['migrate', 'up'])) || !(await runs(create, password))) {
+    const saved = nextSave(project)
     process.stderr.write('The service could not be prepared; the next save tries again.\n')
-    await nextSave(project)
+    await saved
   }
 
   async function runs(command: string[], input = ''): Promise<boolean> {
