@@ -15,6 +15,7 @@ export * from './events/errors.ts'
 export * from './events/event.ts'
 export type * from './events/events.ts'
 export type { SubscriptionHealth } from './events/health.ts'
+export type * from './events/inbox.ts'
 export { createLive, type Live, type LiveEvent, type LiveOptions, type Watcher } from './events/live/live.ts'
 export type * from './events/observer.ts'
 export {
@@ -23,6 +24,7 @@ export {
   type EventOperations,
   type EventsAudit,
 } from './events/operations.ts'
+export type * from './events/outbox.ts'
 export type { ParkedEvent } from './events/parked.ts'
 export type { Capabilities } from './events/redis/capabilities.ts'
 export {

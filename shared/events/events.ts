@@ -11,18 +11,15 @@ import type { DeadLetterAudit, DeadLetters } from './dead-letters.ts'
 import type { Envelope } from './envelope.ts'
 import type { BroadcastContract, EventContract, PublishData, StreamContract } from './event.ts'
 import type { SubscriptionHealth } from './health.ts'
+import type { Inbox } from './inbox.ts'
 import type { EventLogger, EventObserver } from './observer.ts'
+import type { EventArchive, Outbox } from './outbox.ts'
 import type { ParkedEvent } from './parked.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { ReplayJob } from './replay-jobs.ts'
 import type { Shards } from './tags.ts'
 import type { AppendOutcome } from './transport.ts'
 import type { Transports } from './transports.ts'
-
-/** Takes events into the caller's transaction, to be sent once it has committed. */
-export interface Outbox<Trx> {
-  add(trx: Trx, events: readonly Envelope[]): Promise<void>
-}
 
 export interface EventsOptions<Trx = never> {
   /** The service's name: every event's source and the prefix of every group. */
@@ -31,7 +28,12 @@ export interface EventsOptions<Trx = never> {
   readonly transports: Transports
   readonly logger: EventLogger
   readonly observer?: EventObserver
+  /** Where `publish` with `trx` writes. */
   readonly outbox?: Outbox<Trx>
+  /** What transactional subscriptions need. */
+  readonly inbox?: Inbox<Trx>
+  /** Where a replay finds what the stream keeps no longer. */
+  readonly archive?: EventArchive
   readonly shards?: Shards
   /** Events held back at an older version during a rollout: `{ 'user.created': 1 }`. */
   readonly publishVersions?: Readonly<Record<string, number>>

@@ -32,6 +32,16 @@ export interface StreamTransport {
   range(tag: string, after: string, count: number): Promise<readonly StoredEntry[]>
   /** Entries of a tag before an id ('+' for the end), newest first, at most `count`. */
   backwards(tag: string, before: string, count: number): Promise<readonly StoredEntry[]>
+  /** Which of these entries the server has no more although nobody trimmed them: it lost what it had acknowledged. */
+  missing(tag: string, entryIds: readonly string[]): Promise<readonly string[]>
+  /**
+   * Calls `doubt` when the server may have lost what it acknowledged: after a reconnect, or when another process or role
+   * answers than before.
+   *
+   * @param doubt is given the last moment at which it was known to be well, in milliseconds since 1970.
+   * @returns stops watching.
+   */
+  watch(doubt: (wellAtMs: number) => void): () => void
   /** Closes what this transport opened itself; what it borrowed stays open. */
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, Kysely } from 'kysely'
+import type { ColumnType, Generated, GeneratedAlways, Kysely } from 'kysely'
 import type { ReplayJob } from '../events/replay-jobs.ts'
 
 /** The tables of this package, as `migrateShared` makes them. */
@@ -30,6 +30,37 @@ export interface SharedTables {
     readonly done: number
     readonly status: ReplayJob['status']
     readonly created_at: Date
+  }
+  /** Events to be sent; what was sent is in the archive. */
+  readonly outbox: {
+    /** Drawn while the key is locked: within a key its order is the order of commits. */
+    readonly id: GeneratedAlways<number>
+    /** Of the key, 0 to 63: one relay at a time sends a bucket. */
+    readonly bucket: number
+    readonly key: string
+    /** A CloudEvent in structured mode, as text. */
+    readonly event: ColumnType<unknown, string, never>
+    readonly created_at: Generated<Date>
+    /** It could not be decoded: it waits for a release that can, and its key with it. */
+    readonly parked_at: Date | null
+    readonly parked_reason: string | null
+  }
+  /** Partitioned by the day of `sent_at`. */
+  readonly outbox_archive: {
+    readonly id: number
+    readonly event: ColumnType<unknown, string, never>
+    readonly tag: string
+    /** The entry's id in its stream, `<entry_ms>-<entry_seq>`. */
+    readonly entry_ms: number
+    readonly entry_seq: number
+    readonly created_at: Date
+    readonly sent_at: Date
+  }
+  readonly inbox: {
+    readonly group_name: string
+    readonly source: string
+    readonly event_id: string
+    readonly handled_at: Generated<Date>
   }
 }
 

@@ -78,6 +78,15 @@ export class MemoryStreams implements StreamTransport {
     return earlier.slice(-count).reverse()
   }
 
+  /** What is lost with this process nobody is left to miss. */
+  async missing(): Promise<readonly string[]> {
+    return []
+  }
+
+  watch(): () => void {
+    return () => {}
+  }
+
   async close(): Promise<void> {}
 }
 

@@ -132,6 +132,33 @@ export class RedisStreams implements StreamTransport {
     return entriesBefore(commands, streamKey(prefix, tag), before, count)
   }
 
+  async missing(tag: string, entryIds: readonly string[]): Promise<readonly string[]> {
+    const { commands, prefix } = this.#options
+    const pipeline = commands.pipeline()
+    for (const id of entryIds) pipeline.xrange(streamKey(prefix, tag), id, id)
+    const replies = (await pipeline.exec()) ?? []
+    return entryIds.filter((_, at) => {
+      const [error, found] = replies[at] ?? []
+      if (error) throw error
+      return Array.isArray(found) && found.length === 0
+    })
+  }
+
+  watch(doubt: (wellAtMs: number) => void): () => void {
+    const { publish } = this.#options
+    let wellAtMs = Date.now()
+    const closed = () => {
+      wellAtMs = Date.now()
+    }
+    const opened = () => doubt(wellAtMs)
+    publish.on('close', closed)
+    publish.on('ready', opened)
+    return () => {
+      publish.off('close', closed)
+      publish.off('ready', opened)
+    }
+  }
+
   async close(): Promise<void> {
     for (const reading of this.#reading) reading.disconnect()
   }

@@ -2,11 +2,15 @@ import type { Kysely } from 'kysely'
 import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
 import * as subscriptions from './0001-subscriptions.ts'
 import * as replays from './0002-replays.ts'
+import * as outbox from './0003-outbox.ts'
+import * as inbox from './0004-inbox.ts'
 
 /** Every migration of this package by the name it has in the database for ever; they only go up. */
 export const sharedMigrations: Readonly<Record<string, Migration>> = {
   '0001-subscriptions': subscriptions,
   '0002-replays': replays,
+  '0003-outbox': outbox,
+  '0004-inbox': inbox,
 }
 
 /** Kept apart from the service's own, which number theirs as they like and may take them back. */
