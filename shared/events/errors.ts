@@ -18,6 +18,7 @@ export type EventErrorCode =
   | 'EVENT_SUBSCRIPTION_INVALID'
   | 'EVENT_UNKNOWN'
   | 'EVENTS_CLOSED'
+  | 'EVENT_TRANSACTION_CLOSED'
 
 /** Every error this package makes is one of these; `code` tells them apart across package copies. */
 export class EventError extends Error {

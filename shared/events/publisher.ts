@@ -1,7 +1,7 @@
 import { type Envelope, toFields, toStructured } from './envelope.ts'
 import { type EventError, EventNotConfirmedError, EventNotSentError, EventStreamFullError } from './errors.ts'
 import type { EventObserver } from './observer.ts'
-import { type Shards, tagOf } from './tags.ts'
+import { type Shards, tagOfEvent } from './tags.ts'
 import type { AppendOutcome, BroadcastTransport, Fields, StreamTransport } from './transport.ts'
 
 const MAX_BATCH = 500
@@ -50,8 +50,8 @@ export class Publisher {
     observer.published?.(envelope.type, 1, performance.now() - startedAt)
   }
 
-  tagOf({ type, partitionkey, id }: Envelope): string {
-    return tagOf(type.slice(0, type.indexOf('.')), partitionkey ?? id, this.#options.shards)
+  tagOf(envelope: Envelope): string {
+    return tagOfEvent(envelope, this.#options.shards)
   }
 
   #enqueue(envelope: Envelope): Promise<AppendOutcome> {
