@@ -25,6 +25,7 @@ export {
   type EventsAudit,
 } from './events/operations.ts'
 export type * from './events/outbox.ts'
+export { createOutboxPublisher, type OutboxPublisherOptions } from './events/outbox-publisher.ts'
 export type { ParkedEvent } from './events/parked.ts'
 export type { Capabilities } from './events/redis/capabilities.ts'
 export {

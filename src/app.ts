@@ -14,7 +14,6 @@ import {
   requestContext,
 } from '@kiln/shared/http'
 import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
-import type { Announce } from '@kiln/shared/service'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
@@ -26,6 +25,7 @@ import { auditRoutes } from './modules/audit/routes.ts'
 import { authRoutes } from './modules/auth/routes.ts'
 import { exampleRoutes } from './modules/example/routes.ts'
 import { userRoutes } from './modules/users/routes.ts'
+import type { UserDependencies } from './modules/users/users.ts'
 
 /** What every app of the process has: the frame around its routes. */
 export interface FrameDependencies {
@@ -48,8 +48,7 @@ export interface AppDependencies extends FrameDependencies {
   readonly auth: Auth<Role>
   readonly passwords: PasswordHasher
   readonly refreshTokenTtlSeconds: number
-  /** Left out where nobody is told what happened. */
-  readonly announce?: Announce
+  readonly events: UserDependencies['events']
   readonly eventOperations: EventOperations
   readonly live: Live
   /** Left out where they have a port of their own. */

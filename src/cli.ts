@@ -1,5 +1,6 @@
 import { addEventCommands } from '@kiln/shared/command-line'
 import { AppError } from '@kiln/shared/errors'
+import { openServiceOutbox, outboxConfigKeys } from '@kiln/shared/service'
 import { ConfigurationError, type Environment } from '@kiln/shared/settings'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
@@ -9,12 +10,12 @@ import { findUnreadiness } from './commands/healthcheck.ts'
 import { type Config, describeConfig, loadConfig } from './config.ts'
 import { databaseConfigKeys, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateDown, migrateUp, migrationStatus } from './infrastructure/database/migrations/index.ts'
-import { roles } from './infrastructure/database/schema.ts'
+import { roles, type Schema } from './infrastructure/database/schema.ts'
 import { registry } from './infrastructure/events.ts'
 import { runtimeName } from './runtime.ts'
 
 /** The parts that a process can take over. */
-export const processRoles = ['http', 'consumers'] as const
+export const processRoles = ['http', 'consumers', 'relay'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
 export interface ServeOptions {
@@ -126,17 +127,19 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     .option('--password-stdin', 'read the password from standard input; without it one is made and shown')
     .option('--if-missing', 'do nothing when the e-mail is taken')
     .option('--json', 'for programs')
-    .action(({ json, ...options }: CreateUserOptions & { json?: boolean }) =>
-      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) => {
-        const { user, password } = await createUserWithPassword(db, options, readStdin)
+    .action(({ json, ...options }: CreateUserOptions & { json?: boolean }) => {
+      const config = loadConfig(env, [...databaseConfigKeys, ...outboxConfigKeys])
+      return withAdministrativeDatabase(config, async (db) => {
+        const dependencies = { db, events: openServiceOutbox<Schema>(config) }
+        const { user, password } = await createUserWithPassword(dependencies, options, readStdin)
         if (json) printJson({ user: user ?? null, ...(password && { password }) })
         else if (user === undefined) print(`${options.email} exists already`)
         else
           print(
             `created user ${user.id}, ${options.email}, ${user.role}${password ? `, password ${password}` : ''}`,
           )
-      }),
-    )
+      })
+    })
 
   addEventCommands(program, {
     print,

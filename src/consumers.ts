@@ -1,7 +1,9 @@
 import type { Events } from '@kiln/shared'
+import type { Transaction } from 'kysely'
+import type { Schema } from './infrastructure/database/schema.ts'
 import { notifyApplicants } from './modules/example/notify.ts'
 
 /** Everything this service consumes. Declares it; whoever calls it starts and closes the events. */
-export function declareConsumers(events: Events): void {
+export function declareConsumers(events: Events<Transaction<Schema>>): void {
   notifyApplicants(events)
 }

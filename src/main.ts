@@ -3,7 +3,6 @@ import { workFields } from '@kiln/shared/context'
 import { eventHealth } from '@kiln/shared/http'
 import { createLifecycle, type Lifecycle } from '@kiln/shared/lifecycle'
 import { createLogger, createMetrics, type Logger, type Logging } from '@kiln/shared/observability'
-import { createAnnounce } from '@kiln/shared/service'
 import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp, createOperationsApp, serviceParts } from './app.ts'
@@ -13,7 +12,7 @@ import type { Config } from './config.ts'
 import { declareConsumers } from './consumers.ts'
 import { connectServiceDatabase, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateUp } from './infrastructure/database/migrations/index.ts'
-import { keptIn, openEvents } from './infrastructure/events.ts'
+import { openEvents } from './infrastructure/events.ts'
 import { databaseProbe, redisProbe } from './infrastructure/probes.ts'
 import { createServiceRedis } from './infrastructure/redis.ts'
 import { clientAddress, listen, onStopSignal, runtimeName } from './runtime.ts'
@@ -72,11 +71,7 @@ async function start(
   const connected = Promise.all([redis?.connect(), probeDatabase()])
   connected.catch(() => {})
 
-  const serviceEvents = await openEvents(config, {
-    logger,
-    metrics: metrics.registry,
-    ...keptIn(db),
-  })
+  const serviceEvents = await openEvents(config, { db, logger, metrics: metrics.registry })
   const { events, transports, live, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())
   declareConsumers(events)
@@ -99,7 +94,7 @@ async function start(
   const { host: hostname, port, operationsPort = port } = config
   const parts = {
     ...serviceParts(config, db),
-    announce: createAnnounce(events, logger),
+    events,
     eventOperations,
     live,
   }
@@ -110,6 +105,7 @@ async function start(
   if (migrate)
     for (const name of await withAdministrativeDatabase(config, migrateUp))
       logger.info({ migration: name }, 'migrated')
+  if (taken.includes('relay')) lifecycle.opened('relay', serviceEvents.keepRelaying())
   if (taken.includes('consumers')) {
     lifecycle.opened('retention', serviceEvents.keepRetention())
     lifecycle.opened('consumers', () => stopConsuming(events, config))

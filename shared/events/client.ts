@@ -1,4 +1,4 @@
-import { type ComposeOptions, compose, type EventAttributes } from './compose.ts'
+import { type ComposeOptions, compose, DEFAULT_MAX_BYTES, type EventAttributes } from './compose.ts'
 import { ConsumerPool } from './consume/pool.ts'
 import {
   declareSubscription,
@@ -21,7 +21,15 @@ import { planReplay } from './replay.ts'
 
 /** Puts the parts together. Nothing is opened or read before `start`; publishing works at once. */
 export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<Trx> {
-  const { service, transports, logger, observer = {}, outbox, shards = {}, maxBytes = 256 * 1024 } = options
+  const {
+    service,
+    transports,
+    logger,
+    observer = {},
+    outbox,
+    shards = {},
+    maxBytes = DEFAULT_MAX_BYTES,
+  } = options
   const {
     now = Date.now,
     newId = () => crypto.randomUUID(),

@@ -23,6 +23,9 @@ export interface EventAttributes extends PublishContext {
   readonly time?: Date
 }
 
+/** 256 KiB. */
+export const DEFAULT_MAX_BYTES = 256 * 1024
+
 const encoder = new TextEncoder()
 
 /** Attributes besides the data take at most this much, so most events are never measured. */

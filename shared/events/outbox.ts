@@ -1,4 +1,6 @@
+import type { EventAttributes } from './compose.ts'
 import type { Envelope } from './envelope.ts'
+import type { PublishData, StreamContract } from './event.ts'
 import type { StoredEntry } from './transport.ts'
 
 /** Takes events into the caller's transaction, to be sent once it has committed. */
@@ -16,4 +18,14 @@ export interface Outbox<Trx> {
 export interface EventArchive {
   /** Entries of a tag after an id and up to another, oldest first, at most `count`, by the ids they had in the stream. */
   range(tag: string, after: string, until: string, count: number): Promise<readonly StoredEntry[]>
+}
+
+/** Publishes with rows, and nothing else: what `Events` can do without an event server. */
+export interface OutboxPublisher<Trx> {
+  /** @throws {EventError} `EVENT_INVALID` before anything is written. */
+  publish<C extends StreamContract>(
+    contract: C,
+    data: PublishData<C>,
+    options: EventAttributes & { readonly trx: Trx },
+  ): Promise<{ readonly id: string }>
 }

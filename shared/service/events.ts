@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import type { Kysely, Transaction } from 'kysely'
 import type { Registry as MetricsRegistry } from 'prom-client'
 import { createEvents } from '../events/client.ts'
 import { EventError } from '../events/errors.ts'
@@ -21,33 +22,38 @@ import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
+import { postgresOutbox } from '../postgres/outbox/add.ts'
+import { createRelay } from '../postgres/outbox/relay.ts'
+import { postgresReplayJobs } from '../postgres/replay-jobs.ts'
+import { postgresStore } from '../postgres/subscription-store.ts'
 import { eventConnector } from '../redis.ts'
 import { repeat } from '../repeat.ts'
 import { type EventsConfig, parseHeldBack } from './event-settings.ts'
 
 const retentionEveryMs = 60_000
+const relayStopMs = 5_000
 
 export type ServiceTransports = Transports & Partial<Pick<RedisTransports, 'commands' | 'connections'>>
 
-export interface ServiceEvents {
-  readonly events: Events
+export interface ServiceEvents<Trx> {
+  readonly events: Events<Trx>
   readonly transports: ServiceTransports
   readonly operations: EventOperations
   readonly live: Live
   /** Trims the streams that the service owns, every minute, until the returned function is called. */
   readonly keepRetention: () => () => Promise<void>
+  /** Sends what the outbox holds, until the returned function is called. */
+  readonly keepRelaying: () => () => Promise<void>
 }
 
-export interface ServiceEventsOptions {
+export interface ServiceEventsOptions<Schema> {
+  /** Keeps what must outlive Redis: subscriptions, replays, outbox and inbox; `migrateShared` makes their tables. */
+  readonly db: Kysely<Schema>
   /** Every event that the service knows. */
   readonly registry: EventRegistry
   /** The domains whose events the service owns: it alone trims their streams. */
   readonly ownedDomains: readonly string[]
   readonly logger: Logger
-  /** Where subscriptions are kept. Default: with the events. */
-  readonly store?: SubscriptionStore
-  /** Where replays are kept. Default: with the events. */
-  readonly replays?: ReplayJobs
   readonly metrics?: MetricsRegistry
   /** Takes who did what to subscriptions, dead letters and replays. */
   readonly record: (done: EventsAudit) => Promise<void>
@@ -59,14 +65,14 @@ export interface ServiceEventsOptions {
  *
  * @throws when Redis does not answer in time.
  */
-export async function openServiceEvents(
+export async function openServiceEvents<Schema>(
   config: EventsConfig,
-  { registry, ownedDomains, logger, store, replays, metrics, record }: ServiceEventsOptions,
-): Promise<ServiceEvents> {
+  { db, registry, ownedDomains, logger, metrics, record }: ServiceEventsOptions<Schema>,
+): Promise<ServiceEvents<Transaction<Schema>>> {
   const { serviceName: service, eventsPublish, eventsMaxBytes: maxBytes } = config
   const transports = await openTransports(config, logger, {
-    ...(store && { store }),
-    ...(replays && { replays }),
+    store: postgresStore(db),
+    replays: postgresReplayJobs(db),
   })
   if (metrics) subscriptionMetrics({ registry: metrics, service, ...transports })
   const observer = {
@@ -77,7 +83,12 @@ export async function openServiceEvents(
   const { eventsKeepAliveMs: keepAliveMs } = config
   const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
   const common = { service, transports, logger, observer, publishVersions, maxBytes, timing }
-  const events = createEvents({ ...common, audit: (done) => record(deadLettersAudit(done)) })
+  let added = () => {}
+  const events = createEvents<Transaction<Schema>>({
+    ...common,
+    outbox: postgresOutbox({ onAdded: () => added() }),
+    audit: (done) => record(deadLettersAudit(done)),
+  })
   const moveOwner = async (from: string) => {
     const { commands, ...kept } = transports
     if (commands === undefined) throw new EventError('EVENT_UNKNOWN', 'events in memory outlive no renaming')
@@ -98,16 +109,24 @@ export async function openServiceEvents(
     live: createLive({ transports, contracts: registry.contracts, logger }),
     operations: createEventOperations({ events, registry, record, moveOwner }),
     keepRetention: () => keepRetention(config, transports, { ownedDomains, logger, observer }),
+    keepRelaying() {
+      const relay = createRelay({ db, events, streams: transports.streams, logger })
+      added = () => relay.poke()
+      relay.start()
+      return async () => {
+        if (!(await relay.stop(relayStopMs))) throw new Error('events of the outbox are still being sent')
+      }
+    },
   }
 }
 
 async function openTransports(
   config: EventsConfig,
   logger: Logger,
-  kept: Pick<ServiceEventsOptions, 'store' | 'replays'>,
+  kept: { readonly store: SubscriptionStore; readonly replays: ReplayJobs },
 ): Promise<ServiceTransports> {
   const { redisUrl, redisTimeoutMs: timeoutMs, serviceName: name } = config
-  if (redisUrl === 'memory://') return memoryTransports()
+  if (redisUrl === 'memory://') return memoryTransports(kept)
   return await redisTransports({
     connect: eventConnector(redisUrl, { name, timeoutMs }),
     logger,
@@ -124,7 +143,7 @@ async function openTransports(
 function keepRetention(
   config: EventsConfig,
   { commands, store }: ServiceTransports,
-  options: Pick<RetentionOptions, 'logger' | 'observer'> & Pick<ServiceEventsOptions, 'ownedDomains'>,
+  options: Pick<RetentionOptions, 'logger' | 'observer'> & Pick<ServiceEventsOptions<never>, 'ownedDomains'>,
 ): () => Promise<void> {
   if (commands === undefined) return async () => {}
   const { ownedDomains, ...told } = options

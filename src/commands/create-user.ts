@@ -1,10 +1,9 @@
 import { createPasswordHasher, createSecretToken, weaknessOfPassword } from '@kiln/shared/security'
 import { Value } from '@sinclair/typebox/value'
 import { ServiceError } from '../errors.ts'
-import type { Database } from '../infrastructure/database/connection.ts'
 import type { Role } from '../infrastructure/database/schema.ts'
 import { CreateUser, type User } from '../modules/users/schemas.ts'
-import { createUser } from '../modules/users/users.ts'
+import { createUser, type UserDependencies } from '../modules/users/users.ts'
 
 export interface CreateUserOptions {
   readonly email: string
@@ -23,7 +22,7 @@ export interface CreatedUser {
 
 /** @throws {ServiceError} `PASSWORD_TOO_WEAK`, `EMAIL_TAKEN`, or `FIELD_INVALID` for an e-mail or name that is none. */
 export async function createUserWithPassword(
-  db: Database,
+  dependencies: UserDependencies,
   options: CreateUserOptions,
   readStdin: () => Promise<string>,
 ): Promise<CreatedUser> {
@@ -38,7 +37,7 @@ export async function createUserWithPassword(
 
   try {
     const password_hash = await createPasswordHasher().hash(password)
-    const user = await createUser({ db }, 'command-line', { ...input, password_hash })
+    const user = await createUser(dependencies, 'command-line', { ...input, password_hash })
     return given === undefined ? { user, password } : { user }
   } catch (error) {
     if (options.ifMissing && error instanceof ServiceError && error.code === 'EMAIL_TAKEN') return {}

@@ -6,7 +6,7 @@ import type { Environment } from '@kiln/shared/settings'
 import { loadConfig } from '../config.ts'
 import { declareConsumers } from '../consumers.ts'
 import { connectServiceDatabase, databaseConfigKeys } from '../infrastructure/database/connection.ts'
-import { keptIn, openEvents } from '../infrastructure/events.ts'
+import { openEvents } from '../infrastructure/events.ts'
 
 /** @throws {AppError} `EVENTS_IN_MEMORY`: what lives in the memory of a running service is out of reach. */
 export async function withServiceEvents(
@@ -23,7 +23,7 @@ export async function withServiceEvents(
   const { logger } = createLogger({ service, level: 'error', format: 'text', destination: { write: stderr } })
   const db = connectServiceDatabase(config)
   try {
-    const { events, transports, operations } = await openEvents(config, { logger, ...keptIn(db) })
+    const { events, transports, operations } = await openEvents(config, { db, logger })
     try {
       declareConsumers(events)
       await work(operations)

@@ -17,13 +17,11 @@ export async function openApi(): Promise<unknown> {
   })
   const db = connectServiceDatabase(config)
   const { logger } = createLogger({ service: config.serviceName, level: 'silent', format: 'json' })
-  const { operations: eventOperations, live } = await openEvents(config, {
-    logger,
-    record: async () => {},
-  })
+  const { events, operations: eventOperations, live } = await openEvents(config, { db, logger })
   const metrics = createMetrics({ service: config.serviceName, version: packageJson.version })
   const app = createApp({
     ...serviceParts(config, db),
+    events,
     eventOperations,
     live,
     clientAddress,

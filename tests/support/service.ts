@@ -77,7 +77,7 @@ export async function createTestService(
     db,
     auth,
     passwords,
-    announce: events.announce,
+    events: events.events,
     eventOperations: events.operations,
     live: events.live,
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
@@ -127,14 +127,18 @@ export async function createTestService(
     call,
     /** A user straight in the database, with an access token. */
     async signIn(role: Role, user: Partial<CreateUser> = {}): Promise<{ user: User; token: string }> {
-      const created = await createUser({ db }, 'system', { first_name: `Some ${role}`, ...user, role })
+      const created = await createUser({ db, events: events.events }, 'system', {
+        first_name: `Some ${role}`,
+        ...user,
+        role,
+      })
       return { user: created, token: await auth.issueAccessToken({ userId: created.id, role }) }
     },
     /** A user who can log in with `testPassword`, with an access token. */
     async signUp(role: Role, email: string): Promise<{ user: User; token: string }> {
       passwordHash ??= createPasswordHasher().hash(testPassword)
       const input = { first_name: `Some ${role}`, email, role, password_hash: await passwordHash }
-      const created = await createUser({ db }, 'system', input)
+      const created = await createUser({ db, events: events.events }, 'system', input)
       return { user: created, token: await auth.issueAccessToken({ userId: created.id, role }) }
     },
     /** The tokens of a new login with `testPassword`. */

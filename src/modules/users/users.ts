@@ -1,7 +1,7 @@
+import type { OutboxPublisher } from '@kiln/shared'
 import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { decodeCursor, encodeCursor, type Principal } from '@kiln/shared/http'
 import { lookup, violatedConstraint } from '@kiln/shared/postgres'
-import type { Announce } from '@kiln/shared/service'
 import type { Selectable, Transaction } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { type Actor, recordAudit } from '../../infrastructure/audit-trail.ts'
@@ -31,38 +31,19 @@ const findById = lookup((db: Database, id: number) =>
 
 type UserRow = Pick<Selectable<UserTable>, (typeof columns)[number]>
 
+/** Each change, its row in the audit trail and its event are kept together, or not at all. */
 export interface UserDependencies {
   readonly db: Database
-  /** Left out where there is no event server to tell. */
-  readonly announce?: Announce
-}
-
-interface Change {
-  readonly user: User
-  readonly tell?: (announce: Announce) => Promise<void>
-}
-
-/**
- * Commits a change, then tells the other services. The event is not guaranteed yet: it is lost when the process dies
- * between the two or the event server cannot be reached, and the events of two concurrent changes of one user may be
- * published in either order.
- */
-async function commit(
-  { db, announce }: UserDependencies,
-  change: (trx: Transaction<Schema>) => Promise<Change>,
-): Promise<User> {
-  const { user, tell } = await db.transaction().execute(change)
-  if (announce) await tell?.(announce)
-  return user
+  readonly events: OutboxPublisher<Transaction<Schema>>
 }
 
 /** @throws {ServiceError} `EMAIL_TAKEN` or `TELEGRAM_ID_TAKEN`. */
 export async function createUser(
-  dependencies: UserDependencies,
+  { db, events }: UserDependencies,
   actor: Actor,
   { role = 'applicant', ...input }: CreateUser & { password_hash?: string },
 ): Promise<User> {
-  return await commit(dependencies, async (trx) => {
+  return await db.transaction().execute(async (trx) => {
     const row = await trx
       .insertInto('users')
       .values({ ...input, role })
@@ -71,7 +52,8 @@ export async function createUser(
       .catch(refuseTaken)
     const user = asUser(row)
     await recordAudit(trx, { actor, action: 'user.created', entity: 'user', entityId: user.id, after: user })
-    return { user, tell: (announce) => announce(UserCreated, createdData(user)) }
+    await events.publish(UserCreated, createdData(user), { trx })
+    return user
   })
 }
 
@@ -100,51 +82,53 @@ export async function listUsers(db: Database, { role, limit, cursor }: ListUsers
 
 /** @throws {ServiceError} `USER_NOT_FOUND`, `USER_DEACTIVATED`, `EMAIL_TAKEN`, `TELEGRAM_ID_TAKEN`; or `FORBIDDEN`. */
 export async function updateUser(
-  dependencies: UserDependencies,
+  { db, events }: UserDependencies,
   by: Principal<Role>,
   id: number,
   changes: UpdateUser,
 ): Promise<User> {
   assertMayRead(by, id)
-  return await commit(dependencies, async (trx) => {
+  return await db.transaction().execute(async (trx) => {
     const before = await lockUser(trx, id)
     assertMayUpdate(by, before, changes)
     if (before.deactivated_at !== null) throw new ServiceError('USER_DEACTIVATED', 'The user is deactivated')
     const user = await change(trx, { by, action: 'user.updated', before, changes })
-    return { user, tell: (announce) => announce(UserUpdated, updatedData(user, Object.keys(changes))) }
+    await events.publish(UserUpdated, updatedData(user, Object.keys(changes)), { trx })
+    return user
   })
 }
 
 /** Marks the user as verified; once is enough. @throws {ServiceError} `USER_NOT_FOUND`, `USER_DEACTIVATED`. */
 export async function verifyUser(
-  dependencies: UserDependencies,
+  { db, events }: UserDependencies,
   by: Principal<Role>,
   id: number,
 ): Promise<User> {
-  return await commit(dependencies, async (trx) => {
+  return await db.transaction().execute(async (trx) => {
     const before = await lockUser(trx, id)
     assertMayManage(by, before)
     if (before.deactivated_at !== null) throw new ServiceError('USER_DEACTIVATED', 'The user is deactivated')
-    if (before.verified_at !== null) return { user: before }
+    if (before.verified_at !== null) return before
     const verified_at = new Date()
     const user = await change(trx, { by, action: 'user.verified', before, changes: { verified_at } })
     const data = { user_id: id, verified_by: by.userId, verified_at: verified_at.toISOString() }
-    return { user, tell: (announce) => announce(UserVerified, data) }
+    await events.publish(UserVerified, data, { trx })
+    return user
   })
 }
 
 /** Ends the user's logins and forbids new ones; once is enough. @throws {ServiceError} `CANNOT_DEACTIVATE_SELF`. */
 export async function deactivateUser(
-  dependencies: UserDependencies,
+  { db, events }: UserDependencies,
   by: Principal<Role>,
   id: number,
 ): Promise<User> {
   if (by.userId === id)
     throw new ServiceError('CANNOT_DEACTIVATE_SELF', 'Ask another admin to deactivate you')
-  return await commit(dependencies, async (trx) => {
+  return await db.transaction().execute(async (trx) => {
     const before = await lockUser(trx, id)
     assertMayManage(by, before)
-    if (before.deactivated_at !== null) return { user: before }
+    if (before.deactivated_at !== null) return before
     const revoked = { revoked_at: new Date() }
     await trx
       .updateTable('refresh_tokens')
@@ -155,7 +139,8 @@ export async function deactivateUser(
     await trx.deleteFrom('password_tokens').where('user_id', '=', id).execute()
     const changes = { deactivated_at: new Date() }
     const user = await change(trx, { by, action: 'user.deactivated', before, changes })
-    return { user, tell: (announce) => announce(UserUpdated, updatedData(user, Object.keys(changes))) }
+    await events.publish(UserUpdated, updatedData(user, Object.keys(changes)), { trx })
+    return user
   })
 }
 

@@ -1,7 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { EventNotSentError } from '@kiln/shared'
-import { createLogger } from '@kiln/shared/observability'
-import { createAnnounce } from '@kiln/shared/service'
 import type { User } from '../../../src/modules/users/schemas.ts'
 import { createUser } from '../../../src/modules/users/users.ts'
 import { createTestService } from '../../support/service.ts'
@@ -21,7 +18,7 @@ describe('what happens to users is published', () => {
   const create = async (body: Record<string, unknown>, headers: Record<string, string> = {}) =>
     (await service.call<User>('POST', '/api/users', { body, token, headers })).body
   const eventsOf = async (id: number) =>
-    (await service.events.publishedTo('user')).filter(({ partitionkey }) => partitionkey === `user/${id}`)
+    (await service.events.inOutbox('user')).filter(({ partitionkey }) => partitionkey === `user/${id}`)
 
   test('creating one, with the names joined', async () => {
     const user = await create({ first_name: 'Ann', last_name: 'Lee', role: 'executor', telegram_id: 99 })
@@ -86,30 +83,26 @@ describe('what happens to users is published', () => {
 
   test('a change that is refused publishes nothing', async () => {
     const user = await create({ first_name: 'Ann', telegram_id: 4711 })
-    const before = (await service.events.publishedTo('user')).length
+    const before = (await service.events.inOutbox('user')).length
 
     const body = { first_name: 'Bob', telegram_id: 4711 }
     const refused = await service.call('POST', '/api/users', { body, token })
 
     expect(refused.status).toBe(409)
-    expect(await service.events.publishedTo('user')).toHaveLength(before)
+    expect(await service.events.inOutbox('user')).toHaveLength(before)
     expect(await eventsOf(user.id)).toHaveLength(1)
   })
 
-  test('an event server that cannot be reached does not undo what is committed: it is logged', async () => {
-    const lines: string[] = []
-    const destination = { write: (line: string) => void lines.push(line) }
-    const { logger } = createLogger({ service: 'test', level: 'info', format: 'json', destination })
-    const publish = () => Promise.reject(new EventNotSentError(['1'], {}))
+  test('a change whose event cannot be written is not made, and is not in the audit trail', async () => {
+    const publish = () => Promise.reject(new Error('no outbox'))
+    const input = { first_name: 'Nobody', email: 'nobody@example.com' }
 
-    const announce = createAnnounce({ publish }, logger)
-    const user = await createUser({ db: service.db, announce }, 'system', { first_name: 'Ann' })
+    const refused = createUser({ db: service.db, events: { publish } }, 'system', input)
 
-    expect((await service.call('GET', `/api/users/${user.id}`, { token })).status).toBe(200)
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
-      level: 'error',
-      event_type: 'user.created',
-      err: { code: 'EVENT_NOT_SENT' },
-    })
+    await expect(refused).rejects.toThrow('no outbox')
+    const users = service.db.selectFrom('users').select('id').where('email', '=', input.email)
+    expect(await users.execute()).toEqual([])
+    const trail = service.db.selectFrom('audit_log').select('after').where('action', '=', 'user.created')
+    expect(JSON.stringify(await trail.execute())).not.toContain(input.email)
   })
 })
