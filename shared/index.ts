@@ -2,11 +2,13 @@ export { createEvents } from './events/client.ts'
 export type { EventAttributes } from './events/compose.ts'
 export type {
   BatchHandler,
+  ContextOf,
   Handler,
   HandlerContext,
   ReceivedEvent,
   SubscribeOptions,
   Subscription,
+  TransactionContext,
 } from './events/consume/subscription.ts'
 export { contracts } from './events/contracts/all.ts'
 export type * from './events/dead-letters.ts'

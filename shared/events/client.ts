@@ -1,16 +1,18 @@
 import { type ComposeOptions, compose, DEFAULT_MAX_BYTES, type EventAttributes } from './compose.ts'
 import { ConsumerPool } from './consume/pool.ts'
 import {
+  type BatchHandler,
   declareSubscription,
   type Handler,
   type ReceivedEvent,
   type SubscribeOptions,
-  type Subscription,
+  type TransactionContext,
 } from './consume/subscription.ts'
+import { inTransaction } from './consume/transactional.ts'
 import { createDeadLetters, type DeadLetterAudit } from './dead-letters.ts'
 import type { Envelope } from './envelope.ts'
 import { EventError } from './errors.ts'
-import type { StreamContract } from './event.ts'
+import type { EventContract, StreamContract } from './event.ts'
 import type { Events, EventsOptions, Published } from './events.ts'
 import { subscriptionsHealth } from './health.ts'
 import { Listeners } from './listeners.ts'
@@ -27,6 +29,7 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     logger,
     observer = {},
     outbox,
+    inbox,
     shards = {},
     maxBytes = DEFAULT_MAX_BYTES,
   } = options
@@ -84,14 +87,18 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     })
   }
 
+  /** Only a transactional subscription is called with a transaction; the compiler has seen to the handlers of others. */
   function declare(
     contracts: StreamContract | readonly StreamContract[],
     given: SubscribeOptions,
     batched: boolean,
-  ) {
-    const list = Array.isArray(contracts) ? contracts : [contracts]
-    return (handle: Subscription['handle']) =>
-      pool.add(declareSubscription(service, list as readonly StreamContract[], given, batched, handle))
+    handler: BatchHandler<EventContract, TransactionContext<Trx>>,
+  ): void {
+    const list = (Array.isArray(contracts) ? contracts : [contracts]) as readonly StreamContract[]
+    const handle =
+      given.transactional && inbox ? inTransaction(inbox, handler) : (handler as BatchHandler<EventContract>)
+    const hasInbox = inbox !== undefined
+    pool.add(declareSubscription(service, list, given, { batched, hasInbox, handle }))
   }
 
   return {
@@ -121,15 +128,11 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     forward: (events) => publisher.append(events),
     safe: (event, entryId) => streams.safe(publisher.tagOf(event), entryId),
     subscribe(contracts, given, handle) {
-      const one = handle as Handler<StreamContract>
-      declare(
-        contracts,
-        given,
-        false,
-      )((events, context) => one(events[0] as ReceivedEvent<StreamContract>, context))
+      const one = handle as Handler<EventContract, TransactionContext<Trx>>
+      declare(contracts, given, false, ([event], context) => one(event as ReceivedEvent, context))
     },
     subscribeBatch(contracts, given, handle) {
-      declare(contracts, given, true)(handle as Subscription['handle'])
+      declare(contracts, given, true, handle as BatchHandler<EventContract, TransactionContext<Trx>>)
     },
     deadLetters: createDeadLetters({ service, streams, store, audit, now }),
     parked: (subscription) => listParked(`${service}.${subscription}`, streams, store),

@@ -119,7 +119,10 @@ export class DependencyError extends Error {
   override readonly name = 'DependencyError'
 }
 
-/** Thrown by a batch handler: these events failed, by event id; every other event of the batch succeeded. */
+/**
+ * Thrown by a batch handler: these events failed, by event id; every other event of the batch succeeded. In a transactional
+ * subscription all are rolled back, and the others handled again without these.
+ */
 export class BatchError extends Error {
   override readonly name = 'BatchError'
   readonly failures: readonly { readonly id: string; readonly error: unknown }[]

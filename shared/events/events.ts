@@ -2,6 +2,7 @@ import type { EventAttributes } from './compose.ts'
 import type { Timing } from './consume/pool.ts'
 import type {
   BatchHandler,
+  ContextOf,
   Handler,
   ReceivedEvent,
   SubscribeOptions,
@@ -58,6 +59,9 @@ export interface Published {
   readonly entryId: string | undefined
 }
 
+/** Events without transactions have no transactional subscriptions either. */
+export type MayBeTransactional<Trx> = [Trx] extends [never] ? false : boolean
+
 export interface Events<Trx = never> {
   readonly service: string
   /**
@@ -98,16 +102,18 @@ export interface Events<Trx = never> {
    *
    * @throws {EventError} `EVENT_SUBSCRIPTION_INVALID` with every problem.
    */
-  subscribe<C extends StreamContract>(
+  subscribe<C extends StreamContract, Transactional extends MayBeTransactional<Trx> = false>(
     contracts: C | readonly C[],
-    options: SubscribeOptions,
-    handle: Handler<C>,
+    options: SubscribeOptions & { readonly transactional?: Transactional },
+    handle: Handler<C, ContextOf<Trx, Transactional>>,
   ): void
   /** As `subscribe`, up to `maxBatch` events at a time. A thrown error halves the batch; BatchError names the culprits. */
-  subscribeBatch<C extends StreamContract>(
+  subscribeBatch<C extends StreamContract, Transactional extends MayBeTransactional<Trx> = false>(
     contracts: C | readonly C[],
-    options: Omit<SubscribeOptions, 'ordered' | 'onDeadLetter' | 'maxBehind'>,
-    handle: BatchHandler<C>,
+    options: Omit<SubscribeOptions, 'ordered' | 'onDeadLetter' | 'maxBehind'> & {
+      readonly transactional?: Transactional
+    },
+    handle: BatchHandler<C, ContextOf<Trx, Transactional>>,
   ): void
   /** Listens to a broadcast: no group, no replay; what the handler throws is logged. */
   listen<C extends BroadcastContract>(contract: C, handle: (event: ReceivedEvent<C>) => unknown): void

@@ -16,7 +16,8 @@ export interface PublishContext {
   readonly tracestate?: string | undefined
 }
 
-export type Outcome = 'done' | 'retried' | 'dead' | 'parked' | 'skipped' | 'postponed' | 'lost'
+/** `duplicate`: the inbox knew that it was handled before, so it was acknowledged without its handler. */
+export type Outcome = 'done' | 'duplicate' | 'retried' | 'dead' | 'parked' | 'skipped' | 'postponed' | 'lost'
 
 export interface Consumption {
   readonly subscription: string

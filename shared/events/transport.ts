@@ -103,6 +103,7 @@ export const NOTE = {
   /** Ordered groups: the key held for it. */
   key: ':key',
   redelivered: ':redelivered',
+  /** The group of the replay that it failed in. */
   replay: ':replay',
 } as const
 

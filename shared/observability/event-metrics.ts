@@ -85,7 +85,11 @@ export function eventMetrics({ registry, types }: EventMetricsOptions): EventObs
   const retries = counter('event_retries_total', 'Failed handlers whose event is tried again', ...where)
   const dead = counter('event_dead_letters_total', 'Events put among the dead letters', ...where)
   const parked = counter('event_parked_total', 'Events of a version newer than this program', ...where)
-  const duplicates = counter('event_duplicates_total', 'Events another process had taken over', ...where)
+  const duplicates = counter(
+    'event_duplicates_total',
+    'Events handled before, or taken over by another process',
+    ...where,
+  )
   const dropped = counter('event_broadcasts_dropped_total', 'Broadcasts over their rate', 'event_type')
   const lost = counter('event_entries_lost_total', 'Entries trimmed before they were handled', 'stream')
   const waiting = new Gauge({
@@ -111,7 +115,7 @@ export function eventMetrics({ registry, types }: EventMetricsOptions): EventObs
       if (outcome === 'retried') retries.add(1, event, subscription)
       if (outcome === 'dead') dead.add(1, event, subscription)
       if (outcome === 'parked') parked.add(1, event, subscription)
-      if (outcome === 'lost') duplicates.add(1, event, subscription)
+      if (outcome === 'duplicate' || outcome === 'lost') duplicates.add(1, event, subscription)
     },
     entriesLost: ({ tag, count }) => lost.add(count, tag),
     paused: (subscription, isPaused) => waiting.set({ subscription }, isPaused ? 1 : 0),

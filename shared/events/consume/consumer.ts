@@ -75,7 +75,8 @@ export class Consumer {
       ...(replay && { ...replay, deadLettersOf: subscription.group }),
     })
     this.#member = member
-    const dispatcher = new Dispatcher({ ...this.#options, member, replay: replay !== undefined })
+    const group = replay?.group ?? subscription.group
+    const dispatcher = new Dispatcher({ ...this.#options, member, group, replay: replay !== undefined })
     this.#dispatcher = dispatcher
     const upkeep = new Upkeep({
       ...this.#options,

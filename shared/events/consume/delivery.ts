@@ -1,7 +1,8 @@
+import type { EventIdentity } from '../inbox.ts'
 import { type Entry, type Move, NOTE, originOf, refOf } from '../transport.ts'
 import { failureNotes } from './fate.ts'
 import { receive } from './receive.ts'
-import type { HandlerContext, Received, Subscription } from './subscription.ts'
+import type { Call, Received, Subscription } from './subscription.ts'
 
 /** One entry on its way through this process, from the read to its acknowledgement or move. */
 export interface Delivery {
@@ -13,6 +14,8 @@ export interface Delivery {
   readonly decided: Move | 'skip' | undefined
   /** It failed while the subscription waits for a dependency, so the next probe is another one. */
   probed: boolean
+  /** The inbox knows it: its handler did not run. */
+  duplicate: boolean
 }
 
 /**
@@ -26,7 +29,7 @@ export function deliveryOf(
 ): Delivery {
   const earlier = Number(entry.fields[NOTE.attempts] ?? 0) + entry.deliveries - 1
   const verdict = receive(entry, subscription, replay)
-  const base = { entry, ref: refOf(entry), probed: false }
+  const base = { entry, ref: refOf(entry), probed: false, duplicate: false }
   const decide = (key: string | undefined, decided: Move): Delivery => ({
     ...base,
     key: key ?? originOf(entry),
@@ -60,22 +63,31 @@ export function deliveryOf(
 }
 
 /** One call of a handler. Its AbortController is made only when somebody looks at the signal or aborts. */
-export class Invocation implements HandlerContext {
+export class Invocation implements Call {
   readonly group: string
   readonly subscription: string
   readonly deliveries: readonly Delivery[]
   readonly startedAtMs: number
   #controller: AbortController | undefined
 
-  constructor(
-    subscription: { group: string; name: string },
-    deliveries: readonly Delivery[],
-    startedAtMs: number,
-  ) {
-    this.group = subscription.group
-    this.subscription = subscription.name
-    this.deliveries = deliveries
-    this.startedAtMs = startedAtMs
+  constructor(given: Pick<Invocation, 'group' | 'subscription' | 'deliveries' | 'startedAtMs'>) {
+    this.group = given.group
+    this.subscription = given.subscription
+    this.deliveries = given.deliveries
+    this.startedAtMs = given.startedAtMs
+  }
+
+  /** What failed in a replay and is redriven was handled by the live group: it goes on under the replay's name. */
+  get identities(): readonly EventIdentity[] {
+    return this.deliveries.map(({ entry, received }) => ({
+      group: entry.fields[NOTE.replay] ?? this.group,
+      source: received?.envelope.source ?? '',
+      id: received?.envelope.id ?? '',
+    }))
+  }
+
+  handles(fresh: ReadonlySet<number>): void {
+    for (const [index, delivery] of this.deliveries.entries()) delivery.duplicate = !fresh.has(index)
   }
 
   get signal(): AbortSignal {

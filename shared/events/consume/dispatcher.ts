@@ -1,10 +1,10 @@
 import { millisecondsOf } from '../entry-id.ts'
-import { BatchError } from '../errors.ts'
 import type { Outcome } from '../observer.ts'
 import { type Entry, originOf, refOf } from '../transport.ts'
 import { Acks } from './acks.ts'
 import { type Delivery, deliveryOf, type Invocation } from './delivery.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
+import { judgeBatch } from './failed-batch.ts'
 import { DependencyGate } from './gate.ts'
 import { HeldKeys } from './held-keys.ts'
 import { type Failure, Invocations } from './invocations.ts'
@@ -12,6 +12,8 @@ import { Lanes } from './lanes.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Settlement } from './settlement.ts'
 import { Signal } from './signal.ts'
+
+const HANDLED: ReadonlySet<Outcome> = new Set(['done', 'duplicate', 'skipped'])
 
 /** Takes the entries a member reads to their end: handled and acknowledged, or moved. */
 export class Dispatcher {
@@ -196,31 +198,22 @@ export class Dispatcher {
   #ended(invocation: Invocation, failure: Failure | undefined): void {
     const { deliveries, startedAtMs } = invocation
     this.#ahead.took(this.#options.now() - startedAtMs)
-    if (failure && deliveries.length > 1) this.#split(deliveries, failure.error, startedAtMs)
-    else for (const delivery of deliveries) this.#settlement.settle(delivery, failure, startedAtMs)
+    if (failure) this.#failed(deliveries, failure, startedAtMs)
+    else for (const delivery of deliveries) this.#settlement.settle(delivery, undefined, startedAtMs)
     this.#pump()
   }
 
-  #split(deliveries: readonly Delivery[], error: unknown, startedAtMs: number): void {
-    if (error instanceof BatchError) {
-      const failures = new Map(error.failures.map((failure) => [failure.id, failure]))
-      for (const delivery of deliveries) {
-        this.#settlement.settle(delivery, failures.get(delivery.received?.event.id ?? ''), startedAtMs)
-      }
-      return
-    }
-    if (this.#gate.isDependency(error)) {
-      for (const delivery of deliveries) this.#settlement.settle(delivery, { error }, startedAtMs)
-      return
-    }
-    const middle = Math.ceil(deliveries.length / 2)
-    this.#invocations.start(deliveries.slice(0, middle))
-    this.#invocations.start(deliveries.slice(middle))
+  #failed(deliveries: readonly Delivery[], { error }: Failure, startedAtMs: number): void {
+    const { transactional } = this.#options.subscription
+    const isDependency = (reason: unknown) => this.#gate.isDependency(reason)
+    const { decided, again } = judgeBatch(deliveries, error, { transactional, isDependency })
+    for (const { delivery, failure } of decided) this.#settlement.settle(delivery, failure, startedAtMs)
+    for (const batch of again) this.#invocations.start(batch)
   }
 
   #finish(delivery: Delivery, outcome: Outcome, startedAtMs: number, acknowledge = true): void {
     const { entry, ref } = delivery
-    if (acknowledge && (outcome === 'done' || outcome === 'skipped')) this.#acks.add(entry)
+    if (acknowledge && HANDLED.has(outcome)) this.#acks.add(entry)
     else this.#busy.delete(ref)
     this.#report(delivery, outcome, startedAtMs)
     if (outcome === 'skipped') return

@@ -10,6 +10,7 @@ export interface Failure {
 
 export interface InvocationsOptions {
   readonly subscription: Subscription
+  readonly group: string
   readonly observer: EventObserver
   readonly now: () => number
   /** Called once for every invocation: at its end or at its timeout, whichever comes first. */
@@ -31,8 +32,13 @@ export class Invocations {
   }
 
   start(deliveries: readonly Delivery[]): void {
-    const { subscription, now } = this.#options
-    const invocation = new Invocation(subscription, deliveries, now())
+    const { subscription, group, now } = this.#options
+    const invocation = new Invocation({
+      group,
+      subscription: subscription.name,
+      deliveries,
+      startedAtMs: now(),
+    })
     this.#running.add(invocation)
     this.#sweep ??= setTimeout(() => this.#sweepOverdue(), subscription.timeoutMs)
     const failed = (error: unknown) => this.#end(invocation, { error })

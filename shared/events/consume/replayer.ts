@@ -1,4 +1,4 @@
-import type { EventLogger, EventObserver } from '../observer.ts'
+import type { EventLogger, EventObserver, Outcome } from '../observer.ts'
 import type { ReplayJob, ReplayJobs } from '../replay-jobs.ts'
 import { Consumer, type ConsumerOptions } from './consumer.ts'
 import type { Subscription } from './subscription.ts'
@@ -13,6 +13,8 @@ export interface ReplayerOptions
   /** How often jobs are looked for and their progress is saved. */
   readonly replaysEveryMs: number
 }
+
+const ENDS: ReadonlySet<Outcome> = new Set(['done', 'duplicate', 'dead'])
 
 interface Running {
   readonly job: ReplayJob
@@ -109,7 +111,7 @@ export class Replayer {
     return {
       ...observer,
       consumed(consumption) {
-        if (consumption.outcome === 'done' || consumption.outcome === 'dead') handled()
+        if (ENDS.has(consumption.outcome)) handled()
         consumed?.call(observer, consumption)
       },
     }

@@ -41,7 +41,7 @@ export class Settlement {
       gate.succeeded()
       if (subscription.ordered && entry.again) void this.#release(delivery, startedAtMs)
       else if (entry.suspect) void this.#acknowledgeNow(delivery, startedAtMs)
-      else this.#options.finish(delivery, 'done', startedAtMs)
+      else this.#options.finish(delivery, successOf(delivery), startedAtMs)
       return
     }
     const { error } = failure
@@ -81,17 +81,21 @@ export class Settlement {
   /** Acknowledges the head of a key; the key goes on once nothing waits behind it. */
   async #release(delivery: Delivery, startedAtMs: number): Promise<void> {
     await this.#options.held.release(delivery.entry, delivery.key)
-    this.#options.finish(delivery, 'done', startedAtMs, false)
+    this.#options.finish(delivery, successOf(delivery), startedAtMs, false)
   }
 
   /** A suspect is off the books before the next one starts. */
   async #acknowledgeNow(delivery: Delivery, startedAtMs: number): Promise<void> {
     await this.surely(() => this.#options.member.ack([delivery.entry]), undefined)
-    this.#options.finish(delivery, 'done', startedAtMs, false)
+    this.#options.finish(delivery, successOf(delivery), startedAtMs, false)
   }
 
   /** Repeats what the server must hear until it has, or until the process stops. */
   surely<T>(act: () => Promise<T>, otherwise: T): Promise<T> {
     return persist(act, { otherwise, stopped: this.#options.stopped, logger: this.#options.logger })
   }
+}
+
+function successOf({ duplicate }: Delivery): Outcome {
+  return duplicate ? 'duplicate' : 'done'
 }

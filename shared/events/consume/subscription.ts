@@ -1,6 +1,7 @@
 import type { Envelope } from '../envelope.ts'
 import { EventError, isDatabaseAway } from '../errors.ts'
 import type { EventContract, HandledData, StreamContract } from '../event.ts'
+import type { EventIdentity } from '../inbox.ts'
 import type { Backoff } from '../retry.ts'
 import type { StartPosition } from '../transport.ts'
 
@@ -17,6 +18,11 @@ export type ReceivedEvent<C extends EventContract = EventContract> = C extends E
       readonly key: string
       readonly correlationId: string | undefined
       readonly causationId: string | undefined
+      /**
+       * The outbox's number for it: within a key and a source it grows as their transactions committed. When the event
+       * server has lost what it had accepted, the relay sends it again, behind later events of its key: a consumer that
+       * keeps the last number it applied, beside what it wrote, drops the stale by it. Undefined outside an outbox.
+       */
       readonly sequence: string | undefined
       /** The id in its domain's stream, the same for every delivery. */
       readonly entryId: string
@@ -30,21 +36,44 @@ export type ReceivedEvent<C extends EventContract = EventContract> = C extends E
   : never
 
 export interface HandlerContext {
-  /** `<service>.<subscription>`: with `source` and `id`, the key of an inbox row. */
+  /** `<service>.<subscription>`, in a replay its own: with `source` and `id`, the key of an inbox row. */
   readonly group: string
   readonly subscription: string
   /** Aborted at `timeoutMs`, at shutdown's deadline, or when another process has taken the event over. */
   readonly signal: AbortSignal
 }
 
-export type Handler<C extends EventContract> = (
+/** What a handler of a transactional subscription gets. */
+export interface TransactionContext<Trx> extends HandlerContext {
+  /**
+   * What is written through it, and what is published with it, is kept together with the note that the event was handled:
+   * all or nothing. It is committed when the handler's promise resolves and rolled back when it rejects or when `signal`
+   * aborts; after that it takes no statement.
+   */
+  readonly trx: Trx
+}
+
+/** A handler's context: with a transaction exactly where the subscription says `transactional: true`. */
+export type ContextOf<Trx, Transactional> = Transactional extends true
+  ? TransactionContext<Trx>
+  : HandlerContext
+
+export type Handler<C extends EventContract, Context = HandlerContext> = (
   event: ReceivedEvent<C>,
-  context: HandlerContext,
+  context: Context,
 ) => Promise<unknown> | unknown
-export type BatchHandler<C extends EventContract> = (
+export type BatchHandler<C extends EventContract, Context = HandlerContext> = (
   events: readonly ReceivedEvent<C>[],
-  context: HandlerContext,
+  context: Context,
 ) => Promise<unknown> | unknown
+
+/** One call of a handler: what it gets, and what the subscription may do with it. */
+export interface Call extends HandlerContext {
+  /** Of its events, in their order. */
+  readonly identities: readonly EventIdentity[]
+  /** Says which events the handler gets; the others were handled before. */
+  handles(fresh: ReadonlySet<number>): void
+}
 
 export interface SubscribeOptions {
   /** Written by hand and never changed: with the service's name it is the group. */
@@ -53,7 +82,14 @@ export interface SubscribeOptions {
   readonly from?: 'new' | 'beginning' | Date
   /** Events of one key one after the other, each after the one before it succeeded. Default false. */
   readonly ordered?: boolean
-  /** Handlers at once, per process and tag. Default 16. */
+  /**
+   * The handler gets `trx`, a transaction of the database of `createEvents`' inbox, with what it writes there taking
+   * effect exactly once: an event that comes again is acknowledged without the handler. That holds for as long as the
+   * inbox keeps its row, and for nothing done outside `trx`. A batch is one transaction, rolled back as a whole. A replay
+   * handles again what the live subscription has handled: once per replay. Default false.
+   */
+  readonly transactional?: boolean
+  /** Handlers at once, per process and tag. Default 16; transactional, each holding a connection, 4. */
   readonly concurrency?: number
   /** After this a handler has failed: its signal aborts. Default 30,000. */
   readonly timeoutMs?: number
@@ -87,7 +123,7 @@ export interface Subscription extends Required<Omit<SubscribeOptions, 'from'>> {
   readonly contracts: ReadonlyMap<string, StreamContract>
   readonly domains: readonly string[]
   readonly batched: boolean
-  readonly handle: (events: readonly ReceivedEvent[], context: HandlerContext) => Promise<unknown> | unknown
+  readonly handle: (events: readonly ReceivedEvent[], call: Call) => Promise<unknown> | unknown
 }
 
 /** A received event beside the envelope it came in. */
@@ -107,10 +143,10 @@ export function declareSubscription(
   service: string,
   contracts: readonly StreamContract[],
   options: SubscribeOptions,
-  batched: boolean,
-  handle: Subscription['handle'],
+  { batched, hasInbox, handle }: Pick<Subscription, 'batched' | 'handle'> & { readonly hasInbox: boolean },
 ): Subscription {
-  const { from = 'new', ordered = false, concurrency = 16, timeoutMs = 30_000, attempts = 5 } = options
+  const { from = 'new', ordered = false, transactional = false, timeoutMs = 30_000, attempts = 5 } = options
+  const { concurrency = transactional ? 4 : 16 } = options
   const { onDeadLetter = 'continue', maxBehind = 10_000, pauseAfterFailures = 10, pauseMs = 500 } = options
   const domains = [...new Set(contracts.map(({ domain }) => domain))]
 
@@ -124,6 +160,7 @@ export function declareSubscription(
   }
   if (ordered && domains.length > 1) problems.push('order exists within one domain only')
   if (ordered && batched) problems.push('a batch has no order of its own')
+  if (transactional && !hasInbox) problems.push('transactional needs an inbox')
   for (const [field, value] of Object.entries({
     concurrency,
     timeoutMs,
@@ -145,6 +182,7 @@ export function declareSubscription(
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     domains,
     ordered,
+    transactional,
     concurrency,
     timeoutMs,
     attempts,

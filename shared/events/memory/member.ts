@@ -82,7 +82,7 @@ export class MemoryMember implements GroupMember {
       [NOTE.consumer]: this.consumer,
       [NOTE.origin]: originOf(entry),
       ...(key !== undefined && { [NOTE.key]: key }),
-      ...(this.#options.until !== undefined && { [NOTE.replay]: '1' }),
+      ...(this.#options.until !== undefined && { [NOTE.replay]: this.#options.group }),
     }
     if (to === 'due') state.due.push({ atMs: this.#options.now() + delayMs, fields })
     else {

@@ -109,7 +109,7 @@ function operationsOf(stream: MemoryStream, group: () => MemoryGroup, name: stri
       const found = takeOut(id)
       if (!found) return false
       const kept = Object.entries(found.fields).filter(
-        ([field]) => !field.startsWith(':') || field === NOTE.origin,
+        ([field]) => !field.startsWith(':') || field === NOTE.origin || field === NOTE.replay,
       )
       group().deliverAgain({ ...Object.fromEntries(kept), [NOTE.redelivered]: '1' })
       return true

@@ -95,7 +95,7 @@ export class RedisMember implements GroupMember {
     ).dead
     const destination = { due: keys.due, dead, parked: keys.parked }[to]
     const held = key === '' ? {} : { [NOTE.key]: key }
-    const replay = this.#options.until === undefined ? {} : { [NOTE.replay]: '1' }
+    const replay = this.#options.until === undefined ? {} : { [NOTE.replay]: this.#options.group }
     const notes = Object.entries({ ...move.notes, [NOTE.consumer]: this.consumer, ...replay, ...held }).flat()
     const run = (copy: string) =>
       this.#run(
