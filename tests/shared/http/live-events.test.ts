@@ -6,6 +6,7 @@ import { UserUpdated } from '@kiln/shared/contracts/user'
 import { createAuth, liveEventRoutes, problemErrors, requestContext, sharedProblems } from '@kiln/shared/http'
 import { eventually } from '@kiln/shared/testing'
 import { Elysia } from 'elysia'
+import { buildRequest } from '../../support/build-request.ts'
 import { readEventStream } from '../../support/event-stream.ts'
 
 const quiet = () => {}
@@ -13,15 +14,6 @@ const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 const roles = ['applicant', 'manager', 'admin'] as const
 const now = '2026-01-01T00:00:00Z'
 const updated = (user_id: number) => ({ user_id, changed: ['role'], updated_at: now })
-const request = {
-  request_id: 'r1',
-  applicant_id: 7,
-  category: 'plumbing',
-  description: '',
-  address: 'here',
-  priority: 'normal',
-  created_at: now,
-} as const
 
 const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -97,7 +89,7 @@ describe('live events', () => {
 
     await events.publish(UserUpdated, updated(7))
     await events.publish(UserUpdated, updated(1))
-    await events.publish(RequestCreated, request)
+    await events.publish(RequestCreated, buildRequest({ applicant_id: 7 }))
 
     await eventually(() => expect(admin.events()).toHaveLength(3))
     expect(own.events().map(({ event }) => event)).toEqual(['user.updated', 'request.created'])
@@ -109,7 +101,7 @@ describe('live events', () => {
     const stream = await watch('admin', { query: '?types=request.created,user.verified' })
 
     await events.publish(UserUpdated, updated(1))
-    await events.publish(RequestCreated, request)
+    await events.publish(RequestCreated, buildRequest())
 
     await eventually(() => expect(stream.events().map(({ event }) => event)).toEqual(['request.created']))
   })
@@ -133,7 +125,7 @@ describe('live events', () => {
   test('what happened in other streams meanwhile is among it', async () => {
     const { events, watch } = liveApp()
     const { entryId = '' } = await events.publish(UserUpdated, updated(1))
-    await events.publish(RequestCreated, request)
+    await events.publish(RequestCreated, buildRequest())
 
     const stream = await watch('admin', { headers: { 'last-event-id': entryId } })
 
@@ -255,7 +247,7 @@ describe('the past of several streams', () => {
     const { events, live, transports } = liveApp()
     for (let round = 0; round < 300; round++) {
       await events.publish(UserUpdated, updated(1))
-      if (round % 3 === 0) await events.publish(RequestCreated, request)
+      if (round % 3 === 0) await events.publish(RequestCreated, buildRequest())
     }
     const [first] = await transports.streams.range('user', '0-0', 1)
     const shown: LiveEvent[] = []
