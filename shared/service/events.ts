@@ -49,8 +49,8 @@ export interface ServiceEventsOptions {
   /** Where replays are kept. Default: with the events. */
   readonly replays?: ReplayJobs
   readonly metrics?: MetricsRegistry
-  /** Takes who did what to subscriptions, dead letters and replays. */
-  readonly record: (done: EventsAudit) => Promise<void>
+  /** Takes who does what to subscriptions, dead letters and replays: before it is done, and after. */
+  readonly record: (row: EventsAudit) => Promise<void>
 }
 
 /**
@@ -77,7 +77,7 @@ export async function openServiceEvents(
   const { eventsKeepAliveMs: keepAliveMs } = config
   const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
   const common = { service, transports, logger, observer, publishVersions, maxBytes, timing }
-  const events = createEvents({ ...common, audit: (done) => record(deadLettersAudit(done)) })
+  const events = createEvents({ ...common, audit: (told) => record(deadLettersAudit(told)) })
   const moveOwner = async (from: string) => {
     const { commands, ...kept } = transports
     if (commands === undefined) throw new EventError('EVENT_UNKNOWN', 'events in memory outlive no renaming')

@@ -62,7 +62,9 @@ describe.skipIf(!hasRedis)('events at the command line', () => {
     expect(while_).toMatchObject([{ state: 'paused' }])
     expect(resumed).toEqual({ subscription: 'notify-dispatcher', paused: false })
     expect(await audited()).toEqual([
+      { actor_type: 'command-line', action: 'events.pausing' },
       { actor_type: 'command-line', action: 'events.paused' },
+      { actor_type: 'command-line', action: 'events.resuming' },
       { actor_type: 'command-line', action: 'events.resumed' },
     ])
   })
