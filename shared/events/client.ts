@@ -59,7 +59,7 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
 
   const audit =
     options.audit ??
-    (async (done: DeadLetterAudit) => logger.info(done, 'dead letters were redriven or purged'))
+    (async (told: DeadLetterAudit) => logger.info(told, 'dead letters are redriven or purged'))
 
   async function setPaused(subscription: string, paused: boolean): Promise<void> {
     if (await store.setPaused(`${service}.${subscription}`, paused)) return

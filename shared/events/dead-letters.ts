@@ -39,9 +39,16 @@ export interface DeadLetterPage {
   readonly next: string | undefined
 }
 
-/** Who did something to dead letters, for the audit trail. */
+/**
+ * Who does something to dead letters, for the audit trail: told before the first letter is touched, and again at the end.
+ *
+ * The letters are in the event server and the trail in a database, so both cannot change in one step. An intention
+ * without its end says that letters may have been changed; when the intention cannot be written, none is.
+ */
 export interface DeadLetterAudit {
   readonly action: 'redrive' | 'purge'
+  /** False before: these letters will be. True at the end: these, and no others, were. */
+  readonly done: boolean
   readonly by: string
   readonly subscription: string
   readonly letters: readonly string[]
@@ -88,7 +95,8 @@ export interface DeadLettersOptions {
   readonly service: string
   readonly streams: StreamTransport
   readonly store: SubscriptionStore
-  readonly audit: (done: DeadLetterAudit) => Promise<void>
+  /** A rejection before the first letter leaves all as they were. */
+  readonly audit: (audit: DeadLetterAudit) => Promise<void>
   readonly now: () => number
 }
 
@@ -117,7 +125,7 @@ export function createDeadLetters({ service, streams, store, audit, now }: DeadL
   }
 
   async function choose(subscription: string, which: readonly string[] | DeadLetterFilter, maxCount: number) {
-    if (Array.isArray(which)) return which.slice(0, maxCount) as readonly string[]
+    if (Array.isArray(which)) return [...new Set(which as readonly string[])].slice(0, maxCount)
     const chosen: string[] = []
     for await (const letter of walk(subscription)) {
       if (chosen.length === maxCount) break
@@ -133,11 +141,14 @@ export function createDeadLetters({ service, streams, store, audit, now }: DeadL
     { by, perSecond = 100, maxCount = Number.POSITIVE_INFINITY, signal, progress }: BulkOptions,
   ): Promise<number> {
     await tagsOf(subscription)
+    const chosen = await choose(subscription, which, maxCount)
+    if (chosen.length === 0) return 0
+    await audit({ action, done: false, by, subscription, letters: chosen })
     const letters: string[] = []
     const startedAtMs = now()
     let looked = 0
     try {
-      for (const letter of await choose(subscription, which, maxCount)) {
+      for (const letter of chosen) {
         if (signal?.aborted) break
         const [tag, id] = split(letter)
         if (await act(at(tag, subscription), action, id)) letters.push(letter)
@@ -146,7 +157,7 @@ export function createDeadLetters({ service, streams, store, audit, now }: DeadL
         if (aheadMs > 1) await new Promise((resolve) => setTimeout(resolve, aheadMs))
       }
     } finally {
-      if (letters.length > 0) await audit({ action, by, subscription, letters })
+      if (letters.length > 0) await audit({ action, done: true, by, subscription, letters })
     }
     return letters.length
   }

@@ -44,8 +44,8 @@ export interface EventsOptions<Trx = never> {
   readonly newId?: () => string
   readonly random?: () => number
   readonly timing?: Partial<Timing>
-  /** Takes who redrove or purged which dead letters. Default: only the log. */
-  readonly audit?: (done: DeadLetterAudit) => Promise<void>
+  /** Takes who redrives or purges which dead letters, before and after. Default: only the log. */
+  readonly audit?: (audit: DeadLetterAudit) => Promise<void>
 }
 
 export interface PublishOptions<Trx> extends EventAttributes {

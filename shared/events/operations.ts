@@ -14,9 +14,9 @@ import type { Registry } from './registry.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { ReplayJob } from './replay-jobs.ts'
 
-/** What somebody did to the events of a service, for its audit trail. */
+/** What somebody does to the events of a service, for its audit trail. */
 export interface EventsAudit {
-  /** Past tense: `events.paused`, `events.dead_letters_redriven`. */
+  /** `events.pausing` before it is done, `events.paused` after. */
   readonly action: string
   readonly entity: 'subscription' | 'replay'
   readonly entityId: string
@@ -28,7 +28,13 @@ export interface NamedReplay extends Omit<ReplayOptions, 'event'> {
   readonly events?: readonly string[]
 }
 
-/** What operators do, over HTTP and at the command line. Each change is recorded once it is done. */
+/**
+ * What operators do, over HTTP and at the command line.
+ *
+ * Each change is recorded twice, before and after: the event server and the database that has the trail share no
+ * transaction. When the first row cannot be written nothing is changed; when the second cannot, the caller is told, the
+ * change stays, and the first row says that it was begun.
+ */
 export interface EventOperations {
   subscriptions(): Promise<readonly SubscriptionHealth[]>
   /** @throws {EventError} `EVENT_UNKNOWN`, as everything here that names a subscription. */
@@ -66,8 +72,7 @@ type Which = readonly string[] | DeadLetterFilter
 export interface EventOperationsOptions {
   readonly events: Events
   readonly registry: Pick<Registry, 'find'>
-  /** Not atomic with what was done: should it fail, the caller is told, and the change stays. */
-  readonly record: (done: EventsAudit) => Promise<void>
+  readonly record: (row: EventsAudit) => Promise<void>
   /** Moves what belongs to another name to this service's. */
   readonly moveOwner: (from: string) => Promise<readonly RenamedSubscription[]>
 }
@@ -87,23 +92,30 @@ export function createEventOperations({
   }
   return {
     async renameOwner(from) {
+      const owner = events.service
+      await record({
+        action: 'events.owner_renaming',
+        entity: 'subscription',
+        entityId: `${from}.*`,
+        after: { owner },
+      })
       const moved = await moveOwner(from)
       for (const { subscription, group } of moved) {
-        const after = { owner: events.service, group }
         await record({
           action: 'events.owner_renamed',
           entity: 'subscription',
           entityId: subscription,
-          after,
+          after: { owner, group },
         })
       }
       return moved
     },
     subscriptions: () => events.health(),
     async setPaused(subscription, paused) {
+      const row = { entity: 'subscription', entityId: subscription, after: { paused } } as const
+      await record({ ...row, action: paused ? 'events.pausing' : 'events.resuming' })
       await (paused ? events.pause(subscription) : events.resume(subscription))
-      const action = paused ? 'events.paused' : 'events.resumed'
-      await record({ action, entity: 'subscription', entityId: subscription, after: { paused } })
+      await record({ ...row, action: paused ? 'events.paused' : 'events.resumed' })
     },
     deadLetters: events.deadLetters,
     async deadLetter(subscription, id) {
@@ -116,30 +128,34 @@ export function createEventOperations({
     parked: (subscription) => events.parked(subscription),
     async replay({ events: names, ...options }) {
       const event = names?.map((name) => streamContract(registry, name))
-      const job = await events.replay({ ...options, ...(event && { event }) })
-      if (options.dryRun) return job
+      const replay = () => events.replay({ ...options, ...(event && { event }) })
+      if (options.dryRun) return await replay()
+      const row = { entity: 'subscription', entityId: options.subscription } as const
+      await record({ ...row, action: 'events.replay_starting', after: { events: names ?? null } })
+      const job = await replay()
       const after = { replay: job.id, events: job.events, total: job.total }
-      const entityId = job.subscription
-      await record({ action: 'events.replay_started', entity: 'subscription', entityId, after })
+      await record({ ...row, action: 'events.replay_started', after })
       return job
     },
     replays: () => events.replays(),
     replayOf,
     async cancelReplay(id) {
-      const { subscription } = await replayOf(id)
+      const { subscription, status } = await replayOf(id)
+      if (status !== 'running') return false
+      const row = { entity: 'replay', entityId: id, after: { subscription } } as const
+      await record({ ...row, action: 'events.replay_cancelling' })
       const cancelled = await events.cancelReplay(id)
-      const after = { subscription }
-      if (cancelled)
-        await record({ action: 'events.replay_cancelled', entity: 'replay', entityId: id, after })
+      if (cancelled) await record({ ...row, action: 'events.replay_cancelled' })
       return cancelled
     },
   }
 }
 
 /** What `createEvents` tells about dead letters, as the others are told. */
-export function deadLettersAudit({ action, subscription, letters, by }: DeadLetterAudit): EventsAudit {
+export function deadLettersAudit({ action, done, subscription, letters, by }: DeadLetterAudit): EventsAudit {
+  const verb = { redrive: ['redriving', 'redriven'], purge: ['purging', 'purged'] }[action][done ? 1 : 0]
   return {
-    action: action === 'redrive' ? 'events.dead_letters_redriven' : 'events.dead_letters_purged',
+    action: `events.dead_letters_${verb}`,
     entity: 'subscription',
     entityId: subscription,
     after: { by, count: letters.length, letters: letters.slice(0, MAX_LETTERS_RECORDED) },

@@ -29,7 +29,8 @@ const Query = Type.Object({
  * `GET /api/events/live`: events as they happen, as server-sent events.
  *
  * Each carries the id of its entry, so a client that comes back with `Last-Event-ID` misses nothing that is kept;
- * broadcasts have none. A client sees what each contract's `visible` lets it see, until its login ends.
+ * broadcasts have none. A client sees what each contract's `visible` lets it see, until its access token expires: a login
+ * that is revoked, or a role that changes, ends it then and no sooner, as it does every other use of that token.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */

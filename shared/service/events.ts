@@ -22,6 +22,7 @@ import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
+import { postgresInbox } from '../postgres/inbox.ts'
 import { postgresOutbox } from '../postgres/outbox/add.ts'
 import { createRelay } from '../postgres/outbox/relay.ts'
 import { postgresReplayJobs } from '../postgres/replay-jobs.ts'
@@ -55,8 +56,8 @@ export interface ServiceEventsOptions<Schema> {
   readonly ownedDomains: readonly string[]
   readonly logger: Logger
   readonly metrics?: MetricsRegistry
-  /** Takes who did what to subscriptions, dead letters and replays. */
-  readonly record: (done: EventsAudit) => Promise<void>
+  /** Takes who does what to subscriptions, dead letters and replays: before it is done, and after. */
+  readonly record: (row: EventsAudit) => Promise<void>
 }
 
 /**
@@ -87,7 +88,8 @@ export async function openServiceEvents<Schema>(
   const events = createEvents<Transaction<Schema>>({
     ...common,
     outbox: postgresOutbox({ onAdded: () => added() }),
-    audit: (done) => record(deadLettersAudit(done)),
+    inbox: postgresInbox(db),
+    audit: (told) => record(deadLettersAudit(told)),
   })
   const moveOwner = async (from: string) => {
     const { commands, ...kept } = transports

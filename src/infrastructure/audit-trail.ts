@@ -43,8 +43,8 @@ export async function recordAudit(trx: Kysely<Schema>, entry: AuditEntry): Promi
     .execute()
 }
 
-/** Takes down who did what to subscriptions, dead letters and replays, after it was done. */
-export function auditEvents(db: Kysely<Schema>): (done: EventsAudit) => Promise<void> {
+/** Takes down who does what to subscriptions, dead letters and replays, before it is done and after. */
+export function auditEvents(db: Kysely<Schema>): (row: EventsAudit) => Promise<void> {
   return ({ action, entity, entityId, after }) => {
     const actor = (currentRequest()?.principal as Principal<Role> | undefined) ?? 'command-line'
     return recordAudit(db, { actor, action, entity, entityId, after })

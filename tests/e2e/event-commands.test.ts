@@ -3,22 +3,13 @@ import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
 import { Client } from 'pg'
 import packageJson from '../../package.json' with { type: 'json' }
+import { buildRequest } from '../support/build-request.ts'
 import { startOtherService } from '../support/other-service.ts'
 import { type RunningService, runProgram, spawnProgram, startService } from '../support/process.ts'
 import { hasRedis } from '../support/redis.ts'
 import { testEnvironment } from '../support/service.ts'
 
 setDefaultTimeout(60_000)
-
-const request = {
-  request_id: '1',
-  applicant_id: 5,
-  category: 'plumbing',
-  description: '',
-  address: 'Here',
-  priority: 'normal',
-  created_at: '2026-01-01T00:00:00Z',
-} as const
 
 describe.skipIf(!hasRedis)('events at the command line', () => {
   let service: RunningService
@@ -71,7 +62,9 @@ describe.skipIf(!hasRedis)('events at the command line', () => {
     expect(while_).toMatchObject([{ state: 'paused' }])
     expect(resumed).toEqual({ subscription: 'notify-dispatcher', paused: false })
     expect(await audited()).toEqual([
+      { actor_type: 'command-line', action: 'events.pausing' },
       { actor_type: 'command-line', action: 'events.paused' },
+      { actor_type: 'command-line', action: 'events.resuming' },
       { actor_type: 'command-line', action: 'events.resumed' },
     ])
   })
@@ -112,7 +105,10 @@ describe.skipIf(!hasRedis)('events at the command line', () => {
   })
 
   test('a replay is counted, run by the service, followed to its end, and listed', async () => {
-    await other.events.publishMany(RequestCreated, [request, request, request])
+    await other.events.publishMany(
+      RequestCreated,
+      Array.from({ length: 3 }, () => buildRequest()),
+    )
     await eventually(async () => expect(await other.publishedTo('notification')).toHaveLength(3))
 
     const dry = await events('replay', 'notify-dispatcher', '--last', '2', '--dry-run')

@@ -3,22 +3,13 @@ import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
 import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
 import { startWithAdmin } from '../support/admin.ts'
+import { buildRequest } from '../support/build-request.ts'
 import { readEventStream } from '../support/event-stream.ts'
 import { startOtherService } from '../support/other-service.ts'
 import { startService } from '../support/process.ts'
 import { hasRedis } from '../support/redis.ts'
 
 setDefaultTimeout(60_000)
-
-const request = (id: number) => ({
-  request_id: String(id),
-  applicant_id: 5,
-  category: 'plumbing',
-  description: 'It drips. '.repeat(20),
-  address: 'Here',
-  priority: 'normal' as const,
-  created_at: '2026-01-01T00:00:00Z',
-})
 
 describe.skipIf(!hasRedis)('events of the running service', () => {
   let service: Awaited<ReturnType<typeof startWithAdmin>>
@@ -34,7 +25,11 @@ describe.skipIf(!hasRedis)('events of the running service', () => {
     const { events, publishedTo } = service.other
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
-    await events.publish(RequestCreated, request(1), { id: 'r1', correlationId: 'from-afar', traceparent })
+    await events.publish(RequestCreated, buildRequest(), {
+      id: 'r1',
+      correlationId: 'from-afar',
+      traceparent,
+    })
 
     const [notification] = await eventually(async () => {
       const found = await publishedTo('notification')
@@ -116,7 +111,7 @@ describe.skipIf(!hasRedis)('two processes of one service', () => {
 
       const publishing = (async () => {
         for (let from = 0; from < 1000; from += 100) {
-          const batch = Array.from({ length: 100 }, (_, at) => request(from + at))
+          const batch = Array.from({ length: 100 }, (_, at) => buildRequest({ request_id: `${from + at}` }))
           await other.events.publishMany(RequestCreated, batch, { idOf: ({ request_id }) => request_id })
         }
       })()
@@ -195,7 +190,7 @@ describe.skipIf(!binary)('Redis that is gone', () => {
       expect(health).toMatchObject({ status: 'up', events: { status: 'up' } })
     })
     const again = await startOtherService(service.prefix, redis.url)
-    await again.events.publish(RequestCreated, request(1))
+    await again.events.publish(RequestCreated, buildRequest())
 
     await eventually(async () => expect(await again.publishedTo('notification')).toHaveLength(1))
     await eventually(async () => expect(await again.publishedTo('user')).not.toBeEmpty())

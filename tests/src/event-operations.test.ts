@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
+import { buildRequest } from '../support/build-request.ts'
 import { createTestService } from '../support/service.ts'
 
 interface Letter {
@@ -17,15 +18,6 @@ interface Replay {
 }
 
 const at = '/api/events/subscriptions/notify-dispatcher'
-const request = {
-  request_id: '1',
-  applicant_id: 5,
-  category: 'plumbing',
-  description: '',
-  address: 'Here',
-  priority: 'normal',
-  created_at: '2026-01-01T00:00:00Z',
-} as const
 
 describe('operating events over HTTP', () => {
   let service: Awaited<ReturnType<typeof createTestService>>
@@ -149,7 +141,10 @@ describe('operating events over HTTP', () => {
 
   test('past events are counted, then handled again, and the replay tells how far it is', async () => {
     const { events, publishedTo } = service.events
-    await events.publishMany(RequestCreated, [request, request, request])
+    await events.publishMany(
+      RequestCreated,
+      Array.from({ length: 3 }, () => buildRequest()),
+    )
     await eventually(async () => expect(await publishedTo('notification')).toHaveLength(3))
     const asked = { subscription: 'notify-dispatcher', events: ['request.created'], last: 2 }
 
@@ -169,7 +164,10 @@ describe('operating events over HTTP', () => {
 
   test('a replay is cancelled once', async () => {
     const { events } = service.events
-    await events.publishMany(RequestCreated, [request, request, request])
+    await events.publishMany(
+      RequestCreated,
+      Array.from({ length: 3 }, () => buildRequest()),
+    )
     const { body } = await post<Replay>('/api/events/replays', {
       subscription: 'notify-dispatcher',
       per_second: 1,

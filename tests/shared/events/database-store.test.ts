@@ -35,14 +35,14 @@ describe.skipIf(!hasRedisServer)('subscriptions kept in the database, beside a R
       await opened.events.start()
       return opened
     }
+    // Paused by the first process, before the second begins: nothing is read meanwhile.
     const first = await start('first')
     await first.events.pause('paused')
-    await eventually(async () => expect(await store.isPaused('facts.paused')).toBe(true))
-    // Noticed, and the read that was waiting has ended.
-    await Bun.sleep(300)
-    const { entryId } = await first.events.publish(ThingMade, made(1))
-    await eventually(async () => expect(await store.mark('facts.running', 'thing')).toBe(entryId))
     await first.end()
+    const second = await start('second')
+    const { entryId } = await second.events.publish(ThingMade, made(1))
+    await eventually(async () => expect(await store.mark('facts.running', 'thing')).toBe(entryId))
+    await second.end()
 
     await redis.client.flushall()
 
@@ -51,11 +51,11 @@ describe.skipIf(!hasRedisServer)('subscriptions kept in the database, beside a R
       ['paused', true],
       ['running', false],
     ])
-    const second = await start('second')
-    await second.events.publish(ThingMade, made(2))
+    const third = await start('third')
+    await third.events.publish(ThingMade, made(2))
     await eventually(() => expect(seen).toEqual(['running 1', 'running 2']))
-    await second.events.resume('paused')
+    await third.events.resume('paused')
     await eventually(() => expect(seen).toEqual(['running 1', 'running 2', 'paused 2']))
-    await second.end()
+    await third.end()
   })
 })

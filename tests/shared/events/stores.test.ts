@@ -4,7 +4,7 @@ import { redisReplayJobs } from '../../../shared/events/redis/replay-jobs.ts'
 import { redisStore } from '../../../shared/events/redis/store.ts'
 import { memoryReplayJobs, type ReplayJob, type ReplayJobs } from '../../../shared/events/replay-jobs.ts'
 import { memoryStore, type SubscriptionStore } from '../../../shared/events/store.ts'
-import { migrateShared } from '../../../shared/postgres/migrations/index.ts'
+import { migrateShared, sharedMigrations } from '../../../shared/postgres/migrations/index.ts'
 import { postgresReplayJobs } from '../../../shared/postgres/replay-jobs.ts'
 import { postgresStore } from '../../../shared/postgres/subscription-store.ts'
 import { createTestKeys, hasRedis, redisUrl } from '../../support/redis.ts'
@@ -182,7 +182,7 @@ describe('the tables of the shared package', () => {
     const applied = await Promise.all(databases.clients.map((db) => migrateShared(db)))
     await databases.close()
 
-    expect(applied.flat()).toEqual(['0001-subscriptions', '0002-replays'])
+    expect(applied.flat()).toEqual(Object.keys(sharedMigrations))
   })
 
   test('have an index for every statement', async () => {

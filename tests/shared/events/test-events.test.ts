@@ -4,6 +4,7 @@ import { RequestCreated } from '../../../shared/events/contracts/request.ts'
 import { HealthChecked } from '../../../shared/events/contracts/system.ts'
 import { UserCreated } from '../../../shared/events/contracts/user.ts'
 import { testEvents } from '../../../shared/testing/test-events.ts'
+import { buildRequest } from '../../support/build-request.ts'
 
 let events = testEvents()
 afterEach(async () => {
@@ -43,15 +44,7 @@ test('what a handler publishes is seen', async () => {
   })
   await events.start()
 
-  await events.publish(RequestCreated, {
-    request_id: 'r1',
-    applicant_id: 3,
-    category: 'plumbing',
-    description: 'a leak',
-    address: 'Main street 1',
-    priority: 'high',
-    created_at: '2026-01-01T00:00:00Z',
-  })
+  await events.publish(RequestCreated, buildRequest({ applicant_id: 3 }))
   await events.consumed('request.created')
 
   expect(events.published('notification.send').map(({ data }) => data.user_id)).toEqual([3])

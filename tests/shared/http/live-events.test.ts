@@ -1,68 +1,15 @@
-import { afterEach, describe, expect, test } from 'bun:test'
-import { contracts, createEvents, createLive, type LiveEvent, memoryTransports } from '@kiln/shared'
+import { describe, expect, test } from 'bun:test'
+import type { LiveEvent } from '@kiln/shared'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { HealthChecked } from '@kiln/shared/contracts/system'
 import { UserUpdated } from '@kiln/shared/contracts/user'
-import { createAuth, liveEventRoutes, problemErrors, requestContext, sharedProblems } from '@kiln/shared/http'
 import { eventually } from '@kiln/shared/testing'
-import { Elysia } from 'elysia'
-import { readEventStream } from '../../support/event-stream.ts'
+import { buildRequest } from '../../support/build-request.ts'
+import { testLiveApps } from './support/test-live-apps.ts'
 
-const quiet = () => {}
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
-const roles = ['applicant', 'manager', 'admin'] as const
 const now = '2026-01-01T00:00:00Z'
 const updated = (user_id: number) => ({ user_id, changed: ['role'], updated_at: now })
-const request = {
-  request_id: 'r1',
-  applicant_id: 7,
-  category: 'plumbing',
-  description: '',
-  address: 'here',
-  priority: 'normal',
-  created_at: now,
-} as const
-
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-function liveApp({
-  ttlSeconds = 60,
-  ...options
-}: {
-  ttlSeconds?: number
-  maxBufferBytes?: number
-  heartbeatMs?: number
-  maxClients?: number
-} = {}) {
-  const transports = memoryTransports()
-  const events = createEvents({ service: 'live', transports, logger })
-  const live = createLive({ transports, contracts, logger })
-  const secret = 'k9Xw2vQp7RzLt4Ym8NcB3sHf6JdG1aEu5oPiVqWx0Z'
-  const auth = createAuth({ secret, issuer: 'i', audience: 'a', ttlSeconds, roles })
-  const app = new Elysia()
-    .use(requestContext())
-    .use(problemErrors({ problems: sharedProblems, report: quiet }))
-    .use(liveEventRoutes({ auth, live, ...options }))
-  cleanups.push(live.close)
-
-  const ask = async (role: (typeof roles)[number], { userId = 1, headers = {}, query = '' } = {}) => {
-    const authorization = `Bearer ${await auth.issueAccessToken({ userId, role })}`
-    const url = `http://localhost/api/events/live${query}`
-    return await app.handle(new Request(url, { headers: { authorization, ...headers } }))
-  }
-  const watch: (...args: Parameters<typeof ask>) => Promise<ReturnType<typeof readEventStream>> = async (
-    ...args
-  ) => {
-    const stream = readEventStream(await ask(...args))
-    cleanups.push(() => stream.close())
-    await eventually(() => expect(stream.received.length).toBeGreaterThan(0))
-    return stream
-  }
-  return { app, events, live, transports, ask, watch }
-}
+const liveApp = testLiveApps()
 
 describe('live events', () => {
   test('an admin sees durable events as they happen, with the id of their entry', async () => {
@@ -97,7 +44,7 @@ describe('live events', () => {
 
     await events.publish(UserUpdated, updated(7))
     await events.publish(UserUpdated, updated(1))
-    await events.publish(RequestCreated, request)
+    await events.publish(RequestCreated, buildRequest({ applicant_id: 7 }))
 
     await eventually(() => expect(admin.events()).toHaveLength(3))
     expect(own.events().map(({ event }) => event)).toEqual(['user.updated', 'request.created'])
@@ -109,7 +56,7 @@ describe('live events', () => {
     const stream = await watch('admin', { query: '?types=request.created,user.verified' })
 
     await events.publish(UserUpdated, updated(1))
-    await events.publish(RequestCreated, request)
+    await events.publish(RequestCreated, buildRequest())
 
     await eventually(() => expect(stream.events().map(({ event }) => event)).toEqual(['request.created']))
   })
@@ -133,7 +80,7 @@ describe('live events', () => {
   test('what happened in other streams meanwhile is among it', async () => {
     const { events, watch } = liveApp()
     const { entryId = '' } = await events.publish(UserUpdated, updated(1))
-    await events.publish(RequestCreated, request)
+    await events.publish(RequestCreated, buildRequest())
 
     const stream = await watch('admin', { headers: { 'last-event-id': entryId } })
 
@@ -157,97 +104,6 @@ describe('live events', () => {
     expect(answer.status).toBe(422)
     expect(await answer.json()).toMatchObject({ errors: [{ path: '/last-event-id' }] })
   })
-
-  test('without a token it is 401', async () => {
-    const { app } = liveApp()
-
-    expect((await app.handle(new Request('http://localhost/api/events/live'))).status).toBe(401)
-  })
-
-  test('it ends with the login', async () => {
-    const { watch } = liveApp({ ttlSeconds: 1 })
-    const stream = await watch('admin')
-
-    await stream.done
-
-    expect(stream.events()).toEqual([{ id: undefined, event: 'end', data: { reason: 'expired' } }])
-  })
-
-  test('it ends when the process does, and later clients are sent elsewhere', async () => {
-    const { live, ask, watch } = liveApp()
-    const stream = await watch('admin')
-
-    await live.close()
-    await stream.done
-    const refused = await ask('admin')
-
-    expect(stream.events()).toEqual([{ id: undefined, event: 'end', data: { reason: 'closing' } }])
-    expect(refused.status).toBe(503)
-    expect(refused.headers.get('retry-after')).toBe('1')
-  })
-
-  test('silence is broken by heartbeats', async () => {
-    const { ask } = liveApp({ heartbeatMs: 5 })
-    const response = await ask('admin')
-    const reader = response.body?.getReader()
-    cleanups.push(async () => reader?.cancel())
-
-    let text = ''
-    while (!text.includes(': heartbeat\n\n: heartbeat\n\n')) {
-      text += new TextDecoder().decode((await reader?.read())?.value)
-    }
-
-    expect(text).toContain('retry: 2000')
-  })
-
-  test('a client that does not read is cut off, and nobody else', async () => {
-    const { events, live, ask, watch } = liveApp({ maxBufferBytes: 20_000 })
-    const stalled = await ask('admin')
-    const reading = await watch('admin')
-
-    for (let sent = 0; live.watchers > 1; sent++) {
-      await events.publish(UserUpdated, updated(1))
-      await eventually(() => expect(reading.events()).toHaveLength(sent + 1))
-    }
-
-    expect(reading.ended()).toBe(false)
-    expect((await new Response(stalled.body).text()).length).toBeLessThan(21_000)
-  })
-
-  test('a client that has left is forgotten, and the last one closes the tail', async () => {
-    const { live, transports, watch } = liveApp()
-    const opened: { closed: boolean }[] = []
-    const { openTail } = transports
-    transports.openTail = () => {
-      const tail = openTail()
-      const record = { closed: false }
-      opened.push(record)
-      return {
-        read: tail.read,
-        close: async () => {
-          record.closed = true
-          await tail.close()
-        },
-      }
-    }
-    const [one, other] = [await watch('admin'), await watch('admin')]
-
-    await one.close()
-    await other.close()
-
-    await eventually(() => expect(opened).toEqual([{ closed: true }]))
-    expect(live.watchers).toBe(0)
-  })
-
-  test('more clients than allowed are answered 503', async () => {
-    const { ask, watch } = liveApp({ maxClients: 1 })
-    await watch('admin')
-
-    const answer = await ask('admin')
-
-    expect(answer.status).toBe(503)
-    expect(await answer.json()).toMatchObject({ code: 'SERVICE_BUSY' })
-  })
 })
 
 describe('the past of several streams', () => {
@@ -255,13 +111,13 @@ describe('the past of several streams', () => {
     const { events, live, transports } = liveApp()
     for (let round = 0; round < 300; round++) {
       await events.publish(UserUpdated, updated(1))
-      if (round % 3 === 0) await events.publish(RequestCreated, request)
+      if (round % 3 === 0) await events.publish(RequestCreated, buildRequest())
     }
     const [first] = await transports.streams.range('user', '0-0', 1)
     const shown: LiveEvent[] = []
 
     await live.watch(
-      { begin: quiet, send: (event) => shown.push(event), room: async () => {}, end: quiet },
+      { begin() {}, send: (event) => shown.push(event), room: async () => {}, end() {} },
       first?.id,
     )
 

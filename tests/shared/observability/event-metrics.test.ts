@@ -7,19 +7,11 @@ import { UserUpdated } from '@kiln/shared/contracts/user'
 import { eventContext, eventMetrics, subscriptionMetrics } from '@kiln/shared/observability'
 import { eventually } from '@kiln/shared/testing'
 import { Registry } from 'prom-client'
+import { buildRequest } from '../../support/build-request.ts'
 
 const quiet = () => {}
 const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 const updated = { user_id: 7, changed: ['role'], updated_at: '2026-01-01T00:00:00Z' }
-const request = {
-  request_id: 'r1',
-  applicant_id: 7,
-  category: 'plumbing',
-  description: '',
-  address: 'here',
-  priority: 'normal',
-  created_at: '2026-01-01T00:00:00Z',
-} as const
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 const opened: { close: () => Promise<unknown> }[] = []
@@ -75,7 +67,7 @@ describe('what is measured of events', () => {
     await events.start()
 
     await events.publish(UserUpdated, updated)
-    await events.publish(RequestCreated, request)
+    await events.publish(RequestCreated, buildRequest())
 
     await eventually(async () => {
       const text = await expose()
@@ -122,7 +114,7 @@ describe('what an event carries along', () => {
     await events.start()
 
     await runAs({ correlationId: 'abc', trace: () => ({ traceparent }) }, () =>
-      events.publish(RequestCreated, request, { id: 'first' }),
+      events.publish(RequestCreated, buildRequest(), { id: 'first' }),
     )
 
     const [published] = await eventually(async () => {

@@ -1,44 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { AppError } from '@kiln/shared/errors'
-import { asDatabaseFailure, connectDatabase, type DatabaseOptions } from '@kiln/shared/postgres'
+import { asDatabaseFailure } from '@kiln/shared/postgres'
 import { type Kysely, sql } from 'kysely'
-import { Client } from 'pg'
 import { until } from '../../scripts/processes.ts'
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { testConnections } from './support/test-connections.ts'
 
-let database: TestDatabase
-let observer: Client
-beforeAll(async () => {
-  database = await createTestDatabase()
-  observer = new Client({ connectionString: database.url })
-  await observer.connect()
-})
-afterAll(async () => {
-  await observer.end()
-  await database.drop()
-})
-
-const opened: Kysely<never>[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((db) => db.destroy()))
-})
-
-function connect(options: Partial<DatabaseOptions> = {}): Kysely<never> {
-  const db = connectDatabase<never>({
-    url: database.url,
-    applicationName: 'failures',
-    poolMax: 1,
-    connectTimeoutMs: 2000,
-    statementTimeoutMs: 5000,
-    prepared: true,
-    ...options,
-  })
-  opened.push(db)
-  return db
-}
+const connect = testConnections<never>('failures')
+/** Somebody else's connection, which is not ended. */
+const observe = () => connect({ applicationName: 'observer' })
 
 const endConnections = () =>
-  observer.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'failures'")
+  sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'failures'`.execute(
+    observe(),
+  )
 const one = async (db: Kysely<never>) => (await sql`select 1 as one`.execute(db)).rows
 const sleep = (db: Kysely<never>) => sql`select pg_sleep(${10})`.execute(db)
 
@@ -64,13 +38,12 @@ describe('a statement', () => {
   })
 
   test('whose connection is ended meanwhile fails, and the next one works', async () => {
-    const db = connect()
+    const [db, observer] = [connect(), observe()]
 
     const slow = sleep(db).catch((error: unknown) => error)
     await until('the statement to run', async () => {
-      const { rows } = await observer.query(
-        "select 1 from pg_stat_activity where query like 'select pg_sleep($1)%'",
-      )
+      const { rows } =
+        await sql`select 1 from pg_stat_activity where query like 'select pg_sleep($1)%'`.execute(observer)
       return rows.length > 0
     })
     await endConnections()

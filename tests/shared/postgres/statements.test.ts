@@ -1,36 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { connectDatabase, type DatabaseOptions } from '@kiln/shared/postgres'
+import { describe, expect, test } from 'bun:test'
+import type { DatabaseOptions } from '@kiln/shared/postgres'
 import { type Kysely, sql } from 'kysely'
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { testConnections } from './support/test-connections.ts'
 
 interface Tables {
   notes: { id: number; text: string }
 }
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createTestDatabase()
-})
-afterAll(() => database.drop())
-
-const opened: Kysely<Tables>[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((db) => db.destroy()))
-})
-
-function connect(options: Partial<DatabaseOptions> = {}): Kysely<Tables> {
-  const db = connectDatabase<Tables>({
-    url: database.url,
-    applicationName: 'statements',
-    poolMax: 1,
-    connectTimeoutMs: 2000,
-    statementTimeoutMs: 5000,
-    prepared: true,
-    ...options,
-  })
-  opened.push(db)
-  return db
-}
+const connect = testConnections<Tables>('statements')
 
 async function withNotes(options: Partial<DatabaseOptions> = {}): Promise<Kysely<Tables>> {
   const db = connect(options)

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
+import { buildRequest } from '../../support/build-request.ts'
 import { createTestService } from '../../support/service.ts'
 
 describe('the example module', () => {
@@ -56,15 +57,7 @@ describe('the example’s consumer', () => {
 
   test('an applicant is told that the request has arrived, under the same correlation id', async () => {
     const { events, publishedTo } = service.events
-    const request = {
-      request_id: '77',
-      applicant_id: 5,
-      category: 'plumbing',
-      description: 'It drips',
-      address: 'Here',
-      priority: 'normal',
-      created_at: '2026-01-01T00:00:00Z',
-    } as const
+    const request = buildRequest({ request_id: '77', applicant_id: 5 })
 
     await events.publish(RequestCreated, request, { id: 'r77', correlationId: 'abc' })
 

@@ -2,23 +2,14 @@ import { expect, test } from 'bun:test'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { testEvents } from '@kiln/shared/testing'
 import { notifyApplicants } from '../../../src/modules/example/notify.ts'
-
-const request = {
-  request_id: '1',
-  applicant_id: 5,
-  category: 'plumbing',
-  description: '',
-  address: 'Here',
-  priority: 'normal',
-  created_at: '2026-01-01T00:00:00Z',
-} as const
+import { buildRequest } from '../../support/build-request.ts'
 
 test('a handler is tested without Redis, as README shows', async () => {
   const events = testEvents()
   notifyApplicants(events)
   await events.start()
 
-  await events.publish(RequestCreated, request)
+  await events.publish(RequestCreated, buildRequest({ applicant_id: 5 }))
 
   const [sent] = await events.consumed('request.created')
   expect(events.published('notification.send')).toMatchObject([{ data: { user_id: 5 } }])
