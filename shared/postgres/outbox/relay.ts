@@ -34,7 +34,7 @@ export interface RelayOptions<Schema> {
   readonly maxBytes?: number
   /** How long the outbox goes unlooked at when nobody pokes. Default 1,000. */
   readonly pollEveryMs?: number
-  /** A relay that freezes for so long loses its buckets to another; longer than an append may take. Default 10,000. */
+  /** A relay that freezes for so long loses its buckets to another; more than twice what an append may take. Default 15,000. */
   readonly idleTimeoutMs?: number
   /** Between attempts while the event server takes nothing, or the database is away. */
   readonly backoff?: Backoff
@@ -85,7 +85,7 @@ class OutboxRelay<Schema> implements Relay {
     maxRows = 1000,
     maxBytes = 4 * 1024 * 1024,
     pollEveryMs = 1000,
-    idleTimeoutMs = 10_000,
+    idleTimeoutMs = 15_000,
     backoff = { baseMs: 100, maxMs: 5000 },
     now = Date.now,
     random = Math.random,
