@@ -86,6 +86,11 @@ export function eventMetrics({ registry, types }: EventMetricsOptions): EventObs
   const dead = counter('event_dead_letters_total', 'Events put among the dead letters', ...where)
   const parked = counter('event_parked_total', 'Events of a version newer than this program', ...where)
   const duplicates = counter('event_duplicates_total', 'Events another process had taken over', ...where)
+  const repeated = counter(
+    'event_publish_duplicates_total',
+    'Events published again with their id, and not added again',
+    'event_type',
+  )
   const dropped = counter('event_broadcasts_dropped_total', 'Broadcasts over their rate', 'event_type')
   const lost = counter('event_entries_lost_total', 'Entries trimmed before they were handled', 'stream')
   const waiting = new Gauge({
@@ -101,6 +106,7 @@ export function eventMetrics({ registry, types }: EventMetricsOptions): EventObs
       sending.record(durationMs / 1000, ['publish', label(type)])
     },
     publishFailed: (type, count, code) => sent.add(count, label(type), code),
+    duplicated: (type, count) => repeated.add(count, label(type)),
     dropped: (type) => dropped.add(1, label(type)),
     consumed({ type, subscription, outcome, durationMs, latencyMs, replay }) {
       const event = label(type)
