@@ -50,6 +50,7 @@ export class MemoryStreams implements StreamTransport {
     this.#consumer = consumer
   }
 
+  /** Nothing can fail here, so no key is ever stopped. */
   async append(tag: string, entries: readonly Fields[]): Promise<readonly AppendOutcome[]> {
     return this.#broker.stream(tag).append(entries)
   }

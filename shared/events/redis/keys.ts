@@ -45,9 +45,27 @@ export function aliveKey(keys: GroupKeys, group: string, consumer: string): stri
   return `${keys.stream}:alive:${group}:${consumer}`
 }
 
-/** Exists while the stream is at its cap. */
-export function fullKey(prefix: string, tag: string): string {
-  return `${streamKey(prefix, tag)}:full`
+export interface TagKeys {
+  readonly stream: string
+  /** Hash of the identities of events added of late to the ids of their entries. */
+  readonly seen: string
+  /** The generation of identities before. */
+  readonly seenBefore: string
+  /** Exists while the stream is at its cap. */
+  readonly full: string
+  /** The id below which retention has trimmed the stream. */
+  readonly trimmed: string
+}
+
+export function tagKeys(prefix: string, tag: string): TagKeys {
+  const stream = streamKey(prefix, tag)
+  return {
+    stream,
+    seen: `${stream}:seen`,
+    seenBefore: `${stream}:seen:old`,
+    full: `${stream}:full`,
+    trimmed: `${stream}:trimmed`,
+  }
 }
 
 /** Pub/Sub ignores database numbers: services that share a server differ in their prefix. */
