@@ -1,5 +1,5 @@
 import { OneOf } from '@kiln/shared/schema'
-import { eventSettings, parseHeldBack } from '@kiln/shared/service'
+import { eventSettings, inboxWeakness, parseHeldBack } from '@kiln/shared/service'
 import {
   ConfigurationError,
   describeSettings,
@@ -173,6 +173,8 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
   }
   if (parseHeldBack(config.eventsPublish) === undefined)
     problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: eventSettings.eventsPublish.expected })
+  const forgets = inboxWeakness(config)
+  if (forgets) problems.push({ name: 'SERVICE_EVENTS_INBOX_DAYS', message: forgets })
   return problems
 }
 

@@ -40,6 +40,16 @@ export const eventSettings = {
     minimum: 1_048_576,
     maximum: 1_099_511_627_776,
   }),
+  eventsInboxDays: count('how long transactional subscriptions remember what they have handled, days', {
+    default: 30,
+    minimum: 1,
+    maximum: 3_650,
+  }),
+  eventsArchiveDays: count('how long events that went through the outbox are kept for replays, days', {
+    default: 7,
+    minimum: 1,
+    maximum: 3_650,
+  }),
   eventsOverflow: OneOf(overflows, {
     default: 'refuse',
     description: 'at that cap: `refuse` to publish, or `trim` what was not consumed',
@@ -77,6 +87,19 @@ export function parseHeldBack(text: string | undefined): Readonly<Record<string,
     versions[contract.name] = to
   }
   return versions
+}
+
+/**
+ * What is wrong with `eventsInboxDays`: an event that can still come again must still be remembered, or its handler runs
+ * twice.
+ */
+export function inboxWeakness(
+  settings: Partial<Pick<EventSettings, 'eventsInboxDays' | 'eventsArchiveDays' | 'eventsRetentionHours'>>,
+): string | undefined {
+  const { eventsInboxDays, eventsArchiveDays = 0, eventsRetentionHours = 0 } = settings
+  const least = Math.max(eventsArchiveDays, Math.ceil(eventsRetentionHours / 24))
+  if (eventsInboxDays === undefined || eventsInboxDays >= least) return undefined
+  return `must be at least ${least}, because streams or the archive keep events so long`
 }
 
 function count(description: string, limits: { default: number; minimum: number; maximum: number }) {

@@ -1,3 +1,9 @@
-export { type EventsConfig, eventSettings, eventsConfigKeys, parseHeldBack } from './event-settings.ts'
+export {
+  type EventsConfig,
+  eventSettings,
+  eventsConfigKeys,
+  inboxWeakness,
+  parseHeldBack,
+} from './event-settings.ts'
 export { openServiceEvents, type ServiceEvents, type ServiceEventsOptions } from './events.ts'
 export { type OutboxConfig, openServiceOutbox, outboxConfigKeys } from './outbox.ts'
