@@ -77,7 +77,7 @@ async function start(
     metrics: metrics.registry,
     ...keptIn(db),
   })
-  const { events, transports, live, operations: eventOperations } = serviceEvents
+  const { events, transports, live, system, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())
   declareConsumers(events)
 
@@ -92,7 +92,10 @@ async function start(
   const frame = {
     clientAddress,
     observers: [logging.accessLog, metrics.observeRequest],
-    report: (error: unknown, code: string) => logger.error({ err: error, code }, 'request failed'),
+    report(error: unknown, code: string) {
+      logger.error({ err: error, code }, 'request failed')
+      system.failed(error, code)
+    },
     closing: () => state.phase === 'draining',
     maxBodyBytes: config.maxBodyBytes,
   }
@@ -128,6 +131,7 @@ async function start(
   // Requests that never end by themselves: closed before the server waits for them.
   lifecycle.opened('live events', live.close)
   state.phase = 'ready'
+  lifecycle.opened('health events', system.watchHealth(operations.health))
   logger.info({ port: ports[0], version: packageJson.version, runtime: runtimeName }, 'ready')
 }
 

@@ -24,6 +24,7 @@ import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
 import { eventConnector } from '../redis.ts'
 import { repeat } from '../repeat.ts'
 import { type EventsConfig, parseHeldBack } from './event-settings.ts'
+import { createSystemEvents, type SystemEvents } from './system-events.ts'
 
 const retentionEveryMs = 60_000
 
@@ -34,6 +35,8 @@ export interface ServiceEvents {
   readonly transports: ServiceTransports
   readonly operations: EventOperations
   readonly live: Live
+  /** What the process tells of itself. */
+  readonly system: SystemEvents
   /** Trims the streams that the service owns, every minute, until the returned function is called. */
   readonly keepRetention: () => () => Promise<void>
 }
@@ -96,6 +99,7 @@ export async function openServiceEvents(
     events,
     transports,
     live: createLive({ transports, contracts: registry.contracts, logger }),
+    system: createSystemEvents({ events, logger }),
     operations: createEventOperations({ events, registry, record, moveOwner }),
     keepRetention: () => keepRetention(config, transports, { ownedDomains, logger, observer }),
   }

@@ -7,29 +7,9 @@ import { readEventStream } from '../support/event-stream.ts'
 import { startOtherService } from '../support/other-service.ts'
 import { startService } from '../support/process.ts'
 import { hasRedis } from '../support/redis.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
-
-const password = 'correct horse battery'
-
-/** A service with an admin who has logged in. */
-async function startWithAdmin(overrides: Record<string, string> = {}) {
-  const service = await startService(overrides)
-  const create = ['users', 'create', '--email', 'admin@example.com', '--role', 'admin', '--password-stdin']
-  await service.command([...create, '--if-missing'], { input: password })
-  const headers = { 'content-type': 'application/json' }
-  const body = JSON.stringify({ email: 'admin@example.com', password })
-  const login = await fetch(`${service.url}/api/auth/login`, { method: 'POST', headers, body })
-  const { access_token: token } = (await login.json()) as { access_token: string }
-  const call = (method: string, path: string, sent?: unknown, more: Record<string, string> = {}) =>
-    fetch(`${service.url}${path}`, {
-      method,
-      headers: { ...headers, authorization: `Bearer ${token}`, ...more },
-      ...(sent !== undefined && { body: JSON.stringify(sent) }),
-    })
-  const prefix = service.env.SERVICE_EVENTS_PREFIX ?? ''
-  return { ...service, call, prefix, other: await startOtherService(prefix, service.env.SERVICE_REDIS_URL) }
-}
 
 describe.skipIf(!hasRedis)('events of the running service', () => {
   let service: Awaited<ReturnType<typeof startWithAdmin>>
@@ -89,7 +69,7 @@ describe.skipIf(!hasRedis)('events of the running service', () => {
 
   test('users are shown live, and who comes back is shown what was missed', async () => {
     const watch = (headers: Record<string, string> = {}) =>
-      service.call('GET', '/api/events/live', undefined, headers)
+      service.call('GET', '/api/events/live?types=user.created', undefined, headers)
     const first = readEventStream(await watch())
     await eventually(() => expect(first.received).toHaveLength(1))
 
@@ -174,7 +154,7 @@ describe.skipIf(!hasRedis)('two processes of one service', () => {
 describe.skipIf(!hasRedis)('stopping', () => {
   test('does not wait for those who watch: they are told to come back elsewhere', async () => {
     const service = await startWithAdmin()
-    const stream = readEventStream(await service.call('GET', '/api/events/live'))
+    const stream = readEventStream(await service.call('GET', '/api/events/live?types=user.created'))
     await eventually(() => expect(stream.received).toHaveLength(1))
 
     service.signal('SIGTERM')
