@@ -72,7 +72,7 @@ async function start(
   connected.catch(() => {})
 
   const serviceEvents = await openEvents(config, { db, logger, metrics: metrics.registry })
-  const { events, transports, live, operations: eventOperations } = serviceEvents
+  const { events, transports, live, system, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())
   declareConsumers(events)
 
@@ -87,7 +87,10 @@ async function start(
   const frame = {
     clientAddress,
     observers: [logging.accessLog, metrics.observeRequest],
-    report: (error: unknown, code: string) => logger.error({ err: error, code }, 'request failed'),
+    report(error: unknown, code: string) {
+      logger.error({ err: error, code }, 'request failed')
+      system.failed(error, code)
+    },
     closing: () => state.phase === 'draining',
     maxBodyBytes: config.maxBodyBytes,
   }
@@ -124,6 +127,7 @@ async function start(
   // Requests that never end by themselves: closed before the server waits for them.
   lifecycle.opened('live events', live.close)
   state.phase = 'ready'
+  lifecycle.opened('health events', system.watchHealth(operations.health))
   logger.info({ port: ports[0], version: packageJson.version, runtime: runtimeName }, 'ready')
 }
 

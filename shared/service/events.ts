@@ -30,6 +30,7 @@ import { postgresStore } from '../postgres/subscription-store.ts'
 import { eventConnector } from '../redis.ts'
 import { repeat } from '../repeat.ts'
 import { type EventsConfig, parseHeldBack } from './event-settings.ts'
+import { createSystemEvents, type SystemEvents } from './system-events.ts'
 
 const retentionEveryMs = 60_000
 const relayStopMs = 5_000
@@ -41,6 +42,8 @@ export interface ServiceEvents<Trx> {
   readonly transports: ServiceTransports
   readonly operations: EventOperations
   readonly live: Live
+  /** What the process tells of itself. */
+  readonly system: SystemEvents
   /** Trims the streams that the service owns, every minute, until the returned function is called. */
   readonly keepRetention: () => () => Promise<void>
   /** Sends what the outbox holds, until the returned function is called. */
@@ -109,6 +112,7 @@ export async function openServiceEvents<Schema>(
     events,
     transports,
     live: createLive({ transports, contracts: registry.contracts, logger }),
+    system: createSystemEvents({ events, logger }),
     operations: createEventOperations({ events, registry, record, moveOwner }),
     keepRetention: () => keepRetention(config, transports, { ownedDomains, logger, observer }),
     keepRelaying() {

@@ -7,3 +7,4 @@ export {
 } from './event-settings.ts'
 export { openServiceEvents, type ServiceEvents, type ServiceEventsOptions } from './events.ts'
 export { type OutboxConfig, openServiceOutbox, outboxConfigKeys } from './outbox.ts'
+export { createSystemEvents, type SystemEvents, type SystemEventsOptions } from './system-events.ts'

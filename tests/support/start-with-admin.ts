@@ -1,0 +1,24 @@
+import { startOtherService } from './other-service.ts'
+import { startService } from './process.ts'
+
+const password = 'correct horse battery'
+
+/** The whole service as a process, with an admin who has logged in, and another service on its events. */
+export async function startWithAdmin(...started: Parameters<typeof startService>) {
+  const service = await startService(...started)
+  const create = ['users', 'create', '--email', 'admin@example.com', '--role', 'admin', '--password-stdin']
+  await service.command([...create, '--if-missing'], { input: password })
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify({ email: 'admin@example.com', password })
+  const login = await fetch(`${service.url}/api/auth/login`, { method: 'POST', headers, body })
+  const { access_token: token } = (await login.json()) as { access_token: string }
+  const call = (method: string, path: string, sent?: unknown, more: Record<string, string> = {}) =>
+    fetch(`${service.url}${path}`, {
+      method,
+      headers: { ...headers, authorization: `Bearer ${token}`, ...more },
+      ...(sent !== undefined && { body: JSON.stringify(sent) }),
+    })
+  const prefix = service.env.SERVICE_EVENTS_PREFIX ?? ''
+  const other = await startOtherService(prefix, service.env.SERVICE_REDIS_URL)
+  return { ...service, token, call, prefix, other }
+}
