@@ -2,7 +2,13 @@ import type { Events } from '@kiln/shared'
 import { workFields } from '@kiln/shared/context'
 import { eventHealth } from '@kiln/shared/http'
 import { createLifecycle, type Lifecycle } from '@kiln/shared/lifecycle'
-import { createLogger, createMetrics, type Logger, type Logging } from '@kiln/shared/observability'
+import {
+  createLogger,
+  createMetrics,
+  type Logger,
+  type Logging,
+  openTelemetry,
+} from '@kiln/shared/observability'
 import { createAnnounce } from '@kiln/shared/service'
 import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
@@ -62,10 +68,14 @@ async function start(
   const { logger } = logging
   const metrics = createMetrics({ service: config.serviceName, version: packageJson.version })
   lifecycle.opened('metrics', metrics.close)
+  const { registry } = metrics
+  const { version } = packageJson
+  const telemetry = await openTelemetry(process.env, { ...config, version, logger, registry })
+  lifecycle.opened('telemetry', telemetry.close)
 
-  const redis = createServiceRedis(config, { logger })
+  const redis = createServiceRedis(config, { logger, telemetry })
   lifecycle.opened('redis', () => redis?.disconnect())
-  const db = connectServiceDatabase(config, { logger, registry: metrics.registry })
+  const db = connectServiceDatabase(config, { logger, registry, telemetry })
   lifecycle.opened('database', () => db.destroy())
   const probeDatabase = databaseProbe(db)
   // Servers answer while the routes are built, which takes as long.
@@ -74,7 +84,8 @@ async function start(
 
   const serviceEvents = await openEvents(config, {
     logger,
-    metrics: metrics.registry,
+    metrics: registry,
+    telemetry,
     ...keptIn(db),
   })
   const { events, transports, live, operations: eventOperations } = serviceEvents
@@ -82,7 +93,7 @@ async function start(
   declareConsumers(events)
 
   const operations = {
-    registry: metrics.registry,
+    registry,
     health: {
       required: { database: probeDatabase },
       optional: { ...(redis && { redis: redisProbe(redis) }), events: eventHealth({ events, transports }) },
@@ -91,7 +102,8 @@ async function start(
   }
   const frame = {
     clientAddress,
-    observers: [logging.accessLog, metrics.observeRequest],
+    observers: [logging.accessLog, metrics.observeRequest, ...telemetry.requests],
+    sampler: telemetry.sampler,
     report: (error: unknown, code: string) => logger.error({ err: error, code }, 'request failed'),
     closing: () => state.phase === 'draining',
     maxBodyBytes: config.maxBodyBytes,
@@ -128,7 +140,7 @@ async function start(
   // Requests that never end by themselves: closed before the server waits for them.
   lifecycle.opened('live events', live.close)
   state.phase = 'ready'
-  logger.info({ port: ports[0], version: packageJson.version, runtime: runtimeName }, 'ready')
+  logger.info({ port: ports[0], version, runtime: runtimeName }, 'ready')
 }
 
 /** @returns whether everything was closed in time. */

@@ -14,6 +14,7 @@ export interface PublishContext {
   readonly causationId?: string | undefined
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
+  readonly baggage?: string | undefined
 }
 
 export type Outcome = 'done' | 'retried' | 'dead' | 'parked' | 'skipped' | 'postponed' | 'lost'

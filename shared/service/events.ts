@@ -21,6 +21,7 @@ import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
+import type { Telemetry } from '../observability/telemetry.ts'
 import { eventConnector } from '../redis.ts'
 import { repeat } from '../repeat.ts'
 import { type EventsConfig, parseHeldBack } from './event-settings.ts'
@@ -49,6 +50,8 @@ export interface ServiceEventsOptions {
   /** Where replays are kept. Default: with the events. */
   readonly replays?: ReplayJobs
   readonly metrics?: MetricsRegistry
+  /** Default: ids are handed on, nothing is recorded. */
+  readonly telemetry?: Pick<Telemetry, 'events' | 'redis'>
   /** Takes who did what to subscriptions, dead letters and replays. */
   readonly record: (done: EventsAudit) => Promise<void>
 }
@@ -61,16 +64,17 @@ export interface ServiceEventsOptions {
  */
 export async function openServiceEvents(
   config: EventsConfig,
-  { registry, ownedDomains, logger, store, replays, metrics, record }: ServiceEventsOptions,
+  { registry, ownedDomains, logger, store, replays, metrics, telemetry, record }: ServiceEventsOptions,
 ): Promise<ServiceEvents> {
   const { serviceName: service, eventsPublish, eventsMaxBytes: maxBytes } = config
   const transports = await openTransports(config, logger, {
     ...(store && { store }),
     ...(replays && { replays }),
+    ...(telemetry && { telemetry }),
   })
   if (metrics) subscriptionMetrics({ registry: metrics, service, ...transports })
   const observer = {
-    ...eventContext(),
+    ...(telemetry?.events ?? eventContext()),
     ...(metrics && eventMetrics({ registry: metrics, types: registry.names })),
   }
   const publishVersions = parseHeldBack(eventsPublish) ?? {}
@@ -104,12 +108,12 @@ export async function openServiceEvents(
 async function openTransports(
   config: EventsConfig,
   logger: Logger,
-  kept: Pick<ServiceEventsOptions, 'store' | 'replays'>,
+  { telemetry, ...kept }: Pick<ServiceEventsOptions, 'store' | 'replays' | 'telemetry'>,
 ): Promise<ServiceTransports> {
   const { redisUrl, redisTimeoutMs: timeoutMs, serviceName: name } = config
   if (redisUrl === 'memory://') return memoryTransports()
   return await redisTransports({
-    connect: eventConnector(redisUrl, { name, timeoutMs }),
+    connect: eventConnector(redisUrl, { name, timeoutMs, observer: telemetry?.redis }),
     logger,
     consumer: `${hostname()}:${crypto.randomUUID().slice(0, 8)}`,
     prefix: config.eventsPrefix,

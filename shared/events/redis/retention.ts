@@ -14,7 +14,7 @@ const FULL_MS = 300_000
  * much, no further than the oldest entry a group still needs; over the cap all the same, flags the stream or, told
  * to, trims what was needed. Gives entries trimmed, entries lost, bytes left, and 1 when full.
  */
-const TRIM = script(`
+export const TRIM = script(`
 local function parts(id)
   local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
   return tonumber(ms), tonumber(seq), ms, seq
