@@ -43,7 +43,7 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
   const composing: ComposeOptions = { source: service, maxBytes, publishVersions, newId, now }
   const publisher = new Publisher({ streams, broadcasts, shards, observer })
   const limits = new RateLimits(now)
-  const listeners = new Listeners({ broadcasts, logger })
+  const listeners = new Listeners({ broadcasts, logger, observer })
   const pool = new ConsumerPool({
     service,
     streams,

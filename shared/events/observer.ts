@@ -14,6 +14,7 @@ export interface PublishContext {
   readonly causationId?: string | undefined
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
+  readonly baggage?: string | undefined
 }
 
 /** `duplicate`: the inbox knew that it was handled before, so it was acknowledged without its handler. */

@@ -4,3 +4,5 @@ export { createLogger, type Logger, type LoggerOptions, type Logging } from './l
 export { createMetrics, type Metrics } from './metrics.ts'
 export { type OutboxMetricsOptions, outboxMetrics } from './outbox-metrics.ts'
 export { type SubscriptionMetricsOptions, subscriptionMetrics } from './subscription-metrics.ts'
+export { openTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts'
+export { readTracingSettings, type TracingSettings } from './tracing/settings.ts'

@@ -16,5 +16,6 @@ export {
   type Notifier,
   type WakeListenerOptions,
 } from './outbox/wake.ts'
+export type { EndedQuery, QueryObserver, Statement } from './query-observer.ts'
 export { postgresReplayJobs } from './replay-jobs.ts'
 export { postgresStore } from './subscription-store.ts'

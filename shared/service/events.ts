@@ -22,6 +22,7 @@ import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
+import type { Telemetry } from '../observability/telemetry.ts'
 import { postgresInbox } from '../postgres/inbox.ts'
 import { postgresOutbox } from '../postgres/outbox/add.ts'
 import { createRelay } from '../postgres/outbox/relay.ts'
@@ -59,6 +60,8 @@ export interface ServiceEventsOptions<Schema> {
   readonly ownedDomains: readonly string[]
   readonly logger: Logger
   readonly metrics?: MetricsRegistry
+  /** Default: ids are handed on, nothing is recorded. */
+  readonly telemetry?: Pick<Telemetry, 'events' | 'redis'>
   /** Takes who does what to subscriptions, dead letters and replays: before it is done, and after. */
   readonly record: (row: EventsAudit) => Promise<void>
 }
@@ -71,16 +74,17 @@ export interface ServiceEventsOptions<Schema> {
  */
 export async function openServiceEvents<Schema>(
   config: EventsConfig,
-  { db, registry, ownedDomains, logger, metrics, record }: ServiceEventsOptions<Schema>,
+  { db, registry, ownedDomains, logger, metrics, telemetry, record }: ServiceEventsOptions<Schema>,
 ): Promise<ServiceEvents<Transaction<Schema>>> {
   const { serviceName: service, eventsPublish, eventsMaxBytes: maxBytes } = config
   const transports = await openTransports(config, logger, {
     store: postgresStore(db),
     replays: postgresReplayJobs(db),
+    ...(telemetry && { telemetry }),
   })
   if (metrics) subscriptionMetrics({ registry: metrics, service, ...transports })
   const observer = {
-    ...eventContext(),
+    ...(telemetry?.events ?? eventContext()),
     ...(metrics && eventMetrics({ registry: metrics, types: registry.names })),
   }
   const publishVersions = parseHeldBack(eventsPublish) ?? {}
@@ -129,12 +133,19 @@ export async function openServiceEvents<Schema>(
 async function openTransports(
   config: EventsConfig,
   logger: Logger,
-  kept: { readonly store: SubscriptionStore; readonly replays: ReplayJobs },
+  {
+    telemetry,
+    ...kept
+  }: {
+    readonly store: SubscriptionStore
+    readonly replays: ReplayJobs
+    readonly telemetry?: Pick<Telemetry, 'redis'>
+  },
 ): Promise<ServiceTransports> {
   const { redisUrl, redisTimeoutMs: timeoutMs, serviceName: name } = config
   if (redisUrl === 'memory://') return memoryTransports(kept)
   return await redisTransports({
-    connect: eventConnector(redisUrl, { name, timeoutMs }),
+    connect: eventConnector(redisUrl, { name, timeoutMs, observer: telemetry?.redis }),
     logger,
     consumer: `${hostname()}:${crypto.randomUUID().slice(0, 8)}`,
     prefix: config.eventsPrefix,

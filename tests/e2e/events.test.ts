@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
 import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
-import { startWithAdmin } from '../support/admin.ts'
 import { buildRequest } from '../support/build-request.ts'
 import { readEventStream } from '../support/event-stream.ts'
 import { startOtherService } from '../support/other-service.ts'

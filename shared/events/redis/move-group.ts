@@ -9,7 +9,7 @@ import { runScript, script } from './run-script.ts'
  * The new group is made where the old one stands, with what it holds and how often that was delivered; the old one
  * goes last. Gives moved or taken, pending entries moved, and those that were trimmed.
  */
-const MOVE_GROUP = script(`
+export const MOVE_GROUP = script(`
 local old, new = ARGV[1], ARGV[2]
 local function find(stream, name)
   if redis.call('EXISTS', stream) == 0 then return nil end

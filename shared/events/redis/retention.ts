@@ -20,7 +20,7 @@ const FULL_MS = 300_000
  * Identities that nobody asks for any more are unlinked in their last window: their expiry would free a great hash while
  * everybody waits.
  */
-const TRIM = script(`${BEFORE}
+export const TRIM = script(`${BEFORE}
 for i = 4, 5 do
   local left = redis.call('PTTL', KEYS[i])
   if left >= 0 and left <= tonumber(ARGV[6]) then redis.call('UNLINK', KEYS[i]) end
