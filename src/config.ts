@@ -1,5 +1,5 @@
 import { OneOf } from '@kiln/shared/schema'
-import { eventSettings, parseHeldBack } from '@kiln/shared/service'
+import { eventSettings, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
   ConfigurationError,
   describeSettings,
@@ -173,6 +173,8 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
   }
   if (parseHeldBack(config.eventsPublish) === undefined)
     problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: eventSettings.eventsPublish.expected })
+  if (parseShards(config.eventsShards) === undefined)
+    problems.push({ name: 'SERVICE_EVENTS_SHARDS', message: eventSettings.eventsShards.expected })
   return problems
 }
 

@@ -16,6 +16,7 @@ import { type RedisTransports, redisTransports } from '../events/redis/transport
 import type { Registry as EventRegistry } from '../events/registry.ts'
 import type { ReplayJobs } from '../events/replay-jobs.ts'
 import type { SubscriptionStore } from '../events/store.ts'
+import { tagsOf } from '../events/tags.ts'
 import { memoryTransports, type Transports } from '../events/transports.ts'
 import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
@@ -23,7 +24,7 @@ import type { Logger } from '../observability/logger.ts'
 import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
 import { eventConnector } from '../redis.ts'
 import { repeat } from '../repeat.ts'
-import { type EventsConfig, parseHeldBack } from './event-settings.ts'
+import { type EventsConfig, parseHeldBack, parseShards } from './event-settings.ts'
 
 const retentionEveryMs = 60_000
 
@@ -74,9 +75,10 @@ export async function openServiceEvents(
     ...(metrics && eventMetrics({ registry: metrics, types: registry.names })),
   }
   const publishVersions = parseHeldBack(eventsPublish) ?? {}
+  const shards = parseShards(config.eventsShards) ?? {}
   const { eventsKeepAliveMs: keepAliveMs } = config
   const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
-  const common = { service, transports, logger, observer, publishVersions, maxBytes, timing }
+  const common = { service, transports, logger, observer, publishVersions, shards, maxBytes, timing }
   const events = createEvents({ ...common, audit: (done) => record(deadLettersAudit(done)) })
   const moveOwner = async (from: string) => {
     const { commands, ...kept } = transports
@@ -92,12 +94,13 @@ export async function openServiceEvents(
       to: service,
     })
   }
+  const tags = ownedDomains.flatMap((domain) => tagsOf(domain, shards))
   return {
     events,
     transports,
-    live: createLive({ transports, contracts: registry.contracts, logger }),
+    live: createLive({ transports, contracts: registry.contracts, logger, shards }),
     operations: createEventOperations({ events, registry, record, moveOwner }),
-    keepRetention: () => keepRetention(config, transports, { ownedDomains, logger, observer }),
+    keepRetention: () => keepRetention(config, transports, { tags, logger, observer }),
   }
 }
 
@@ -117,6 +120,7 @@ async function openTransports(
     keepAliveMs: config.eventsKeepAliveMs,
     maxEntryBytes: config.eventsMaxBytes,
     overflow: config.eventsOverflow,
+    waitReplicas: config.eventsWaitReplicas,
     ...kept,
   })
 }
@@ -124,21 +128,19 @@ async function openTransports(
 function keepRetention(
   config: EventsConfig,
   { commands, store }: ServiceTransports,
-  options: Pick<RetentionOptions, 'logger' | 'observer'> & Pick<ServiceEventsOptions, 'ownedDomains'>,
+  options: Pick<RetentionOptions, 'tags' | 'logger' | 'observer'>,
 ): () => Promise<void> {
   if (commands === undefined) return async () => {}
-  const { ownedDomains, ...told } = options
   const trim = () =>
     enforceRetention({
-      ...told,
+      ...options,
       redis: commands,
       store,
-      tags: ownedDomains,
       prefix: config.eventsPrefix,
       maxAgeMs: config.eventsRetentionHours * 3_600_000,
       maxBytes: config.eventsRetentionBytes,
       overflow: config.eventsOverflow,
     })
-  const failed = (error: unknown) => told.logger.warn({ err: error }, 'the streams could not be trimmed')
+  const failed = (error: unknown) => options.logger.warn({ err: error }, 'the streams could not be trimmed')
   return repeat(trim, { everyMs: retentionEveryMs, failed })
 }
