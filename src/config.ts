@@ -1,6 +1,6 @@
 import { readTracingSettings } from '@kiln/shared/observability'
 import { OneOf } from '@kiln/shared/schema'
-import { eventSettings, inboxWeakness, parseHeldBack } from '@kiln/shared/service'
+import { eventSettings, inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
   ConfigurationError,
   describeSettings,
@@ -180,6 +180,8 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
     problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: eventSettings.eventsPublish.expected })
   const forgets = inboxWeakness(config)
   if (forgets) problems.push({ name: 'SERVICE_EVENTS_INBOX_DAYS', message: forgets })
+  if (parseShards(config.eventsShards) === undefined)
+    problems.push({ name: 'SERVICE_EVENTS_SHARDS', message: eventSettings.eventsShards.expected })
   return problems
 }
 

@@ -1,6 +1,6 @@
 import type { Events } from '@kiln/shared'
 import { workFields } from '@kiln/shared/context'
-import { eventHealth } from '@kiln/shared/http'
+import { eventHealth, outboxHealth } from '@kiln/shared/http'
 import { createLifecycle, type Lifecycle } from '@kiln/shared/lifecycle'
 import {
   createLogger,
@@ -90,7 +90,11 @@ async function start(
     registry,
     health: {
       required: { database: probeDatabase },
-      optional: { ...(redis && { redis: redisProbe(redis) }), events: eventHealth({ events, transports }) },
+      optional: {
+        ...(redis && { redis: redisProbe(redis) }),
+        events: eventHealth({ events, transports }),
+        outbox: outboxHealth(serviceEvents.outbox.status),
+      },
       phase: () => state.phase,
     },
   }

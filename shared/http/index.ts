@@ -8,6 +8,7 @@ export type { HealthProbe, PartHealth } from './health-report.ts'
 export { jsonBody } from './json-body.ts'
 export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
 export { metricsRoutes } from './metrics.ts'
+export { outboxHealth } from './outbox-health.ts'
 export {
   type Problem,
   type ProblemDetails,

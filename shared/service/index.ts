@@ -4,6 +4,7 @@ export {
   eventsConfigKeys,
   inboxWeakness,
   parseHeldBack,
+  parseShards,
 } from './event-settings.ts'
 export { openServiceEvents, type ServiceEvents, type ServiceEventsOptions } from './events.ts'
 export { type OutboxConfig, openServiceOutbox, outboxConfigKeys } from './outbox.ts'

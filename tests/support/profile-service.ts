@@ -40,6 +40,7 @@ const { events, transports } = await openServiceEvents(
     eventsRetentionHours: 1,
     eventsRetentionBytes: 1_048_576,
     eventsOverflow: 'refuse',
+    eventsWaitReplicas: 0,
     eventsInboxDays: 30,
     eventsArchiveDays: 7,
   },

@@ -18,6 +18,8 @@ export interface RedriveOptions {
   readonly shards?: Shards
   /** Looks at what was sent at this time and later, in milliseconds since 1970 by the database's clock. */
   readonly since: number
+  /** Told after each page how many were looked at so far. */
+  readonly checked?: (count: number) => void
   /** Asked before each page; true ends it. */
   readonly stopped?: () => boolean
 }
@@ -50,7 +52,7 @@ interface Place {
  */
 export async function redriveOutbox<Schema>(
   database: Kysely<Schema>,
-  { stopped = () => false, ...options }: RedriveOptions,
+  { stopped = () => false, checked = () => {}, ...options }: RedriveOptions,
 ): Promise<Redriven> {
   const db = sharedTables(database).withoutPlugins()
   const total = { checked: 0, missing: 0, sent: 0 }
@@ -61,6 +63,7 @@ export async function redriveOutbox<Schema>(
     total.missing += page.missing
     total.sent += page.sent
     after = page.next
+    checked(total.checked)
   }
   return total
 }
@@ -76,7 +79,7 @@ export async function lastSentMs(db: Db): Promise<number | undefined> {
 async function redrivePage(
   db: Db,
   after: Place,
-  { events, streams, shards = {} }: Omit<RedriveOptions, 'stopped'>,
+  { events, streams, shards = {} }: Omit<RedriveOptions, 'stopped' | 'checked'>,
 ): Promise<Redriven & { readonly next: Place | undefined }> {
   // Read only once it is locked: then the entry ids are those that the process before us has written.
   const transaction = db.transaction().setIsolationLevel('read committed')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { inboxWeakness, parseHeldBack } from '@kiln/shared/service'
+import { inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
 
 describe('events held back at an older version', () => {
   test('are named with it', () => {
@@ -35,4 +35,18 @@ describe('how long the inbox remembers', () => {
       'must be at least 8, because streams or the archive keep events so long',
     )
   })
+})
+
+describe('shards', () => {
+  test('are counted by domain', () => {
+    expect(parseShards('user=4, request=2')).toEqual({ user: 4, request: 2 })
+    expect(parseShards(undefined)).toEqual({})
+  })
+
+  test.each(['user', 'user=0', 'user=257', 'user=4,user=4', 'User=4', '=4', 'user=4,'])(
+    '%s is refused',
+    (text) => {
+      expect(parseShards(text)).toBeUndefined()
+    },
+  )
 })
