@@ -77,7 +77,7 @@ export class Sender {
     const waiting = await waitingBuckets(db, floor)
     if (waiting.length === 0) return undefined
     const share = Math.ceil(waiting.length / concurrency)
-    const except = { floor, ids: this.#inFlight.ids, domains: this.#full.now }
+    const except = { floor, domains: this.#full.now }
     const turn = { ...this.#options, inFlight: this.#inFlight }
     const result = await takeTurn(this.#shuffle(waiting), share, except, turn)
     this.#full.note(result.fullDomains)
