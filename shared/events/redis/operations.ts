@@ -54,7 +54,6 @@ export function redisOperations(
   group: string,
 ): GroupOperations {
   const keys = groupKeys(prefix, tag, group)
-  const fedKey = `${keys.again}:fed`
   return {
     deadLetters: (after, count) => entriesAfter(redis, keys.dead, after, count),
     parked: (after, count) => entriesAfter(redis, keys.parked, after, count),
@@ -72,7 +71,7 @@ export function redisOperations(
       await runScript(redis, ENSURE_GROUP, [keys.again], [group, '0-0'])
     },
     async fed() {
-      const [position, waiting] = await Promise.all([redis.get(fedKey), redis.xlen(keys.again)])
+      const [position, waiting] = await Promise.all([redis.get(keys.fed), redis.xlen(keys.again)])
       return { position: position ?? undefined, waiting }
     },
     async feed(entries, { after, until }) {
@@ -80,11 +79,11 @@ export function redisOperations(
         const flat = Object.entries({ ...fields, [NOTE.archived]: id }).flat()
         return [flat.length, ...flat]
       })
-      return (await runScript(redis, FEED, [keys.again, fedKey], [after, until, ...args])) === 1
+      return (await runScript(redis, FEED, [keys.again, keys.fed], [after, until, ...args])) === 1
     },
     async remove() {
       const behind = (await redis.hkeys(keys.held)).map((key) => behindKey(keys, key))
-      await redis.del(keys.due, keys.again, keys.parked, keys.held, keys.leader, fedKey, ...behind)
+      await redis.del(keys.due, keys.again, keys.parked, keys.held, keys.leader, keys.fed, ...behind)
       await redis.xgroup('DESTROY', keys.stream, group)
     },
   }

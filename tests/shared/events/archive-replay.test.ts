@@ -198,7 +198,7 @@ for (const kind of ['memory', 'redis'] as const) {
 
         const { id } = await events.replay({ subscription: 'past', perSecond: 20 })
         if (kind === 'redis')
-          await eventually(async () => expect(await redis.client.keys(`${prefix}:*:fed`)).toHaveLength(1))
+          await eventually(async () => expect(await redis.client.keys(`${prefix}:*:fed:*`)).toHaveLength(1))
         await events.cancelReplay(id)
         await events.close(1000)
 
