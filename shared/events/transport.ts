@@ -105,6 +105,8 @@ export interface Entry {
 /** Bookkeeping that travels beside the attributes; a colon can start no CloudEvents attribute. */
 export const NOTE = {
   origin: ':origin',
+  /** Fed into a replay: the id that it had in its domain's stream. `origin` takes its place once it is put aside. */
+  archived: ':archived',
   attempts: ':attempts',
   reason: ':reason',
   error: ':error',
@@ -218,6 +220,16 @@ export interface GroupOperations {
   health(): Promise<GroupHealth>
   /** Creates the group, to read what comes after an id. Live groups are created by joining them. */
   create(after: string): Promise<void>
+  /** How far a replay was fed (undefined: not at all), and how many entries it is to have again and has not finished. */
+  fed(): Promise<{ readonly position: string | undefined; readonly waiting: number }>
+  /**
+   * Delivers archived entries to this group only and remembers `until` as how far it was fed, both or neither. False when
+   * it is not fed up to `after` any more, because another process was faster, or when the group is gone.
+   */
+  feed(
+    entries: readonly StoredEntry[],
+    range: { readonly after: string; readonly until: string },
+  ): Promise<boolean>
   /** Destroys the group and everything put aside for it, dead letters excepted. */
   remove(): Promise<void>
 }
@@ -229,5 +241,10 @@ export function refOf(entry: Pick<Entry, 'id' | 'again'>): string {
 
 /** The id the event had in its domain's stream, whatever it went through since. */
 export function originOf(entry: Entry): string {
-  return entry.fields[NOTE.origin] ?? entry.id
+  return entry.fields[NOTE.origin] ?? entry.fields[NOTE.archived] ?? entry.id
+}
+
+/** True for what the group has not had before: from the domain's stream, or from the archive in its place. */
+export function isFresh({ again, fields }: Pick<Entry, 'again' | 'fields'>): boolean {
+  return !again || (fields[NOTE.archived] !== undefined && fields[NOTE.origin] === undefined)
 }

@@ -10,6 +10,8 @@ export interface GroupKeys {
   readonly due: string
   /** Stream of what is delivered again to this group only. */
   readonly again: string
+  /** How far a replay was fed from the archive. */
+  readonly fed: string
   readonly dead: string
   readonly parked: string
   /** Ordered groups: hash of held key to the origin id it waits for. */
@@ -28,6 +30,7 @@ export function groupKeys(prefix: string, tag: string, group: string): GroupKeys
     stream,
     due: `${stream}:due:${group}`,
     again: `${stream}:again:${group}`,
+    fed: `${stream}:fed:${group}`,
     dead: `${stream}:dead:${group}`,
     parked: `${stream}:parked:${group}`,
     held: `${stream}:held:${group}`,

@@ -75,7 +75,10 @@ export async function moveGroup(
 ): Promise<MovedGroup> {
   const [old, fresh] = [groupKeys(prefix, tag, from), groupKeys(prefix, tag, to)]
   const behind = (await redis.hkeys(old.held)).flatMap((key) => [behindKey(old, key), behindKey(fresh, key)])
-  const asides = (['due', 'dead', 'parked', 'held'] as const).flatMap((name) => [old[name], fresh[name]])
+  const asides = (['due', 'fed', 'dead', 'parked', 'held'] as const).flatMap((name) => [
+    old[name],
+    fresh[name],
+  ])
   const keys = [old.stream, old.again, fresh.again, old.leader, ...asides, ...behind]
   const reply = await runScript(redis, MOVE_GROUP, keys, [from, to])
   const [outcome, pending, trimmed] = reply as [string, number, number]
