@@ -8,12 +8,13 @@ import {
   healthRoutes,
   jsonBody,
   liveEventRoutes,
+  logLevelRoutes,
   metricsRoutes,
   problemErrors,
   type RequestObserver,
   requestContext,
 } from '@kiln/shared/http'
-import type { Telemetry } from '@kiln/shared/observability'
+import type { LogLevelControl, Telemetry } from '@kiln/shared/observability'
 import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
 import type { Announce } from '@kiln/shared/service'
 import { Elysia } from 'elysia'
@@ -54,13 +55,14 @@ export interface AppDependencies extends FrameDependencies {
   readonly announce?: Announce
   readonly eventOperations: EventOperations
   readonly live: Live
+  readonly logLevel: LogLevelControl
   /** Left out where they have a port of their own. */
   readonly operations?: OperationsDependencies
 }
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations, auth, eventOperations } = dependencies
+  const { operations, auth, eventOperations, logLevel } = dependencies
   const app = createFrame(dependencies)
     .use(
       docs({ title: packageJson.name, version: packageJson.version, description: packageJson.description }),
@@ -71,6 +73,7 @@ export function createApp(dependencies: AppDependencies) {
     .use(auditRoutes(dependencies))
     .use(eventRoutes({ auth, operators: ['admin'], operations: eventOperations }))
     .use(liveEventRoutes(dependencies))
+    .use(logLevelRoutes({ auth, operators: ['admin'], logLevel }))
   return operations ? app.use(operationsRoutes(operations)) : app
 }
 

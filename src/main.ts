@@ -37,6 +37,7 @@ async function serve(config: Config, options: ServeOptions): Promise<number> {
     context: workFields,
   })
   const { logger } = logging
+  process.on('SIGUSR2', logging.level.toggleDebug)
   const lifecycle = createLifecycle()
   try {
     await start(config, options, { lifecycle, logging, state })
@@ -114,6 +115,7 @@ async function start(
     announce: createAnnounce(events, logger),
     eventOperations,
     live,
+    logLevel: logging.level,
   }
   const together = operationsPort === port
   const app = taken.includes('http') && createApp({ ...frame, ...parts, ...(together && { operations }) })

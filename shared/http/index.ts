@@ -6,6 +6,7 @@ export { type EventRoutesOptions, eventRoutes } from './events.ts'
 export { type HealthOptions, type HealthProbe, healthRoutes, type PartHealth } from './health.ts'
 export { jsonBody } from './json-body.ts'
 export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
+export { type LogLevelRoutesOptions, logLevelRoutes } from './log-level.ts'
 export { metricsRoutes } from './metrics.ts'
 export {
   type Problem,

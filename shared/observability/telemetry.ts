@@ -8,7 +8,7 @@ import type { Sampler } from '../trace-context.ts'
 import { clientMetrics } from './client-metrics.ts'
 import { eventContext } from './event-context.ts'
 import type { Logger } from './logger.ts'
-import { slowQueries, slowRequests } from './slowness.ts'
+import { queryLog, slowRequests } from './slowness.ts'
 import { type Fetch, tracedFetch } from './traced-fetch.ts'
 import { readTracingSettings } from './tracing/settings.ts'
 import type { SpanCounts } from './tracing/span-queue.ts'
@@ -63,7 +63,7 @@ export async function openTelemetry(env: Environment, options: TelemetryOptions)
   const queries: readonly QueryObserver[] = [
     metrics.query,
     ...(tracing ? [tracing.query] : []),
-    ...(slowQueryMs > 0 ? [slowQueries(logger, slowQueryMs)] : []),
+    queryLog(logger, slowQueryMs),
   ]
   return {
     sampler: tracing?.sampler,

@@ -16,7 +16,11 @@ export async function openApi(): Promise<unknown> {
     SERVICE_JWT_SECRET_KEY: randomBytes(48).toString('base64'),
   })
   const db = connectServiceDatabase(config)
-  const { logger } = createLogger({ service: config.serviceName, level: 'silent', format: 'json' })
+  const { logger, level: logLevel } = createLogger({
+    service: config.serviceName,
+    level: 'silent',
+    format: 'json',
+  })
   const { operations: eventOperations, live } = await openEvents(config, {
     logger,
     record: async () => {},
@@ -26,6 +30,7 @@ export async function openApi(): Promise<unknown> {
     ...serviceParts(config, db),
     eventOperations,
     live,
+    logLevel,
     clientAddress,
     observers: [],
     report: () => {},

@@ -10,7 +10,7 @@ import { openEvents } from '../../src/infrastructure/events.ts'
 
 /** The service's events in the test's memory, its consumers running. */
 export async function startTestEvents(config: Config, { db, metrics }: { db: Database; metrics: Registry }) {
-  const { logger } = createLogger({ service: 'test', level: 'silent', format: 'json' })
+  const { logger, level: logLevel } = createLogger({ service: 'test', level: 'silent', format: 'json' })
   const record = auditEvents(db)
   const opened = await openEvents({ ...config, redisUrl: 'memory://' }, { logger, metrics, record })
   const { events, transports } = opened
@@ -18,6 +18,7 @@ export async function startTestEvents(config: Config, { db, metrics }: { db: Dat
   await events.start()
   return {
     ...opened,
+    logLevel,
     announce: createAnnounce(events, logger),
     /** Everything published to a domain so far, oldest first, its data parsed. */
     async publishedTo(domain: string): Promise<readonly (Omit<Envelope, 'data'> & { data: unknown })[]> {
