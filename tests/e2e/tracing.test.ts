@@ -6,8 +6,9 @@ import { eventually } from '@kiln/shared/testing'
 import { startCollector } from '../support/collector.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { ReceivedSpan } from '../support/otlp.ts'
-import { type RunningService, startService } from '../support/process.ts'
+import { type RunningService, runProgram, startService } from '../support/process.ts'
 import { hasRedis } from '../support/redis.ts'
+import { testEnvironment } from '../support/service.ts'
 
 setDefaultTimeout(60_000)
 
@@ -195,4 +196,30 @@ describe.skipIf(!hasRedis)('one POST to one of two services', () => {
       /db_client_operation_duration_seconds_count\{db_system_name="redis",db_operation_name="XADD",error_type=""\} [1-9]/,
     )
   })
+})
+
+describe('a collector that never answers', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('keeps %s from nothing: the exit code is 0', async (signal) => {
+    const collector = await startCollector('hangs')
+    const service = await startService(collector.env)
+    await fetch(`${service.url}/api/my-endpoint`)
+    await eventually(() => expect(collector.state.requests).toBeGreaterThan(0))
+
+    service.signal(signal)
+    const { exitCode, stdout } = await service.ended
+
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('"msg":"stopped"')
+    await service.close()
+    await collector.close()
+  })
+})
+
+test('a wrong OTEL variable is named, and the exit code is 78', async () => {
+  const env = testEnvironment({ OTEL_TRACES_SAMPLER: 'sometimes' })
+
+  const { exitCode, stderr } = await runProgram(['serve'], { env })
+
+  expect(exitCode).toBe(78)
+  expect(stderr).toContain('OTEL_TRACES_SAMPLER  must be one of always_on')
 })

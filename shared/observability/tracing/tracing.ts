@@ -7,7 +7,7 @@ import type { RedisObserver } from '../../redis-commands.ts'
 import type { Sampler } from '../../trace-context.ts'
 import type { EventSpans } from '../event-context.ts'
 import type { TelemetryOptions } from '../telemetry.ts'
-import { commandSpans, querySpans } from './client-spans.ts'
+import { commandSpans, fetchSpans, querySpans } from './client-spans.ts'
 import { eventSpans, relaySpans } from './event-spans.ts'
 import { asOtelSampler, HandedIds, installOtelApi } from './otel-api.ts'
 import { spanRecorder } from './recorder.ts'
@@ -23,6 +23,7 @@ export interface Tracing {
   readonly query: QueryObserver
   readonly command: RedisObserver['command']
   readonly events: EventSpans
+  readonly fetched: ReturnType<typeof fetchSpans>
   readonly relaying: ReturnType<typeof relaySpans>
   readonly counts: Readonly<SpanCounts>
   readonly close: () => Promise<void>
@@ -70,6 +71,7 @@ export function openTracing(
     query: querySpans(record),
     command: commandSpans(record),
     events: eventSpans(record, end),
+    fetched: fetchSpans(record),
     relaying: relaySpans(record),
     counts: queue.counts,
     async close() {
