@@ -41,7 +41,7 @@ const operations = new Set([
 ])
 const firstTable = /\b(?:from|into|update|table|merge into)\s+(?:only\s+)?"?([a-z_][\w$]*)"?/i
 /** Of a statement that begins with WITH: what it does first, and to which table. */
-const firstChange = /^\s*with\b[^]*?\b(insert|update|delete|merge)\s+(?:into\s+|from\s+)?"?([a-z_][\w$]*)/i
+const firstChange = /^\s*with\b.*?\b(insert|update|delete|merge)\s+(?:into\s+|from\s+)?"?([a-z_][\w$]*)/is
 const maxStatements = 500
 const statements = new Map<string, Statement>()
 

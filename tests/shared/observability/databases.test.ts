@@ -102,6 +102,8 @@ test.each([
   ['insert into "audit_log" ("a") values ($1)', 'INSERT audit_log'],
   ['update "users" set "a" = $1', 'UPDATE users'],
   ['with "x" as (select 1 from "users") select * from "x"', 'WITH users'],
+  ['with "x" as (select 1) insert into outbox (a) select 1', 'INSERT outbox'],
+  ['with x as (delete from outbox returning id) insert into old select id from x', 'DELETE outbox'],
   ['begin', 'BEGIN'],
   ['explode', '_OTHER'],
 ])('%s is summed up as %s', (text, summary) => {
