@@ -10,6 +10,10 @@ export interface Measurement {
   /** CPU time of the server's process; undefined where it cannot be read. */
   readonly cpuUsPerRequest: number | undefined
   readonly p99Us: number
+  /** Requests a second, as a share of those of the case's first subject: of each round, the median. */
+  readonly ratio: number
+  /** The same by CPU time. */
+  readonly cpuRatio: number | undefined
 }
 
 export interface MeasureOptions {
@@ -46,14 +50,38 @@ export async function measure({ cases, servers, token, rounds, ...options }: Mea
     process.stderr.write(round === 0 ? 'warm; rounds ' : `${round} `)
   }
   process.stderr.write('\n')
+  const firstOf = new Map<Case, readonly Sample[]>()
+  for (const [pair, taken] of samples) if (!firstOf.has(pair.case)) firstOf.set(pair.case, taken)
   return [...samples].map(
     ([pair, taken]): Measurement => ({
       ...pair,
+      ...ratiosTo(firstOf.get(pair.case) ?? [], taken),
       requestsPerSecond: median(taken.map((sample) => sample.requestsPerSecond)),
       cpuUsPerRequest: medianOfKnown(taken.map((sample) => sample.cpuUsPerRequest)),
       p99Us: median(taken.map((sample) => sample.p99Us)),
     }),
   )
+}
+
+/** What the machine does beside hits a round as a whole: only what stands in the same round is compared. */
+function ratiosTo(
+  base: readonly Sample[],
+  taken: readonly Sample[],
+): Pick<Measurement, 'ratio' | 'cpuRatio'> {
+  const pairs = base.flatMap((first, round) => {
+    const sample = taken[round]
+    return sample === undefined ? [] : [{ first, sample }]
+  })
+  return {
+    ratio: median(pairs.map(({ first, sample }) => sample.requestsPerSecond / first.requestsPerSecond)),
+    cpuRatio: medianOfKnown(
+      pairs.map(({ first, sample }) =>
+        first.cpuUsPerRequest && sample.cpuUsPerRequest
+          ? first.cpuUsPerRequest / sample.cpuUsPerRequest
+          : undefined,
+      ),
+    ),
+  }
 }
 
 interface Sample {

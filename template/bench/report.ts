@@ -5,11 +5,7 @@ import type { StartUp } from './start-up.ts'
 /** The measurements as Markdown, ready for the README. */
 export function report(measurements: readonly Measurement[], startUp: StartUp | undefined): string {
   const rows = measurements.map((row) => {
-    const { case: measured, subject, requestsPerSecond, cpuUsPerRequest, p99Us } = row
-    const base = measurements.find((other) => other.case === measured)
-    const ratio = base && requestsPerSecond / base.requestsPerSecond
-    const cpuRatio =
-      base?.cpuUsPerRequest && cpuUsPerRequest ? base.cpuUsPerRequest / cpuUsPerRequest : undefined
+    const { case: measured, subject, requestsPerSecond, cpuUsPerRequest, p99Us, ratio, cpuRatio } = row
     return [
       measured.route,
       subject,

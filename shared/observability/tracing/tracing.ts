@@ -67,7 +67,8 @@ export function openTracing(
     spanProcessors: [processorInto(queue)],
   })
   const record: RecordSpan = ({ startedAtMs, endedAtMs, name, kind, trace, attributes, error, links }) => {
-    const [startedAt, endedAt] = [epochMs(startedAtMs), epochMs(endedAtMs)]
+    const endedAt = epochMs(endedAtMs)
+    const startedAt = endedAt - (endedAtMs - startedAtMs)
     queue.add({ name, kind, trace, startedAt, endedAt, attributes, error, links })
   }
   const { end, uninstall } = installOtelApi(provider, ids, record)
