@@ -22,7 +22,7 @@ import { createUser } from '../../src/modules/users/users.ts'
 const rounds = 3
 const secondsPerRound = 4
 const connections = 10
-const eventsPerRound = { batched: 20_000, each: 4_000 }
+const eventsPerRound = { batched: 15_000, each: 4_000 }
 
 const postgres = await startPostgres()
 const config = loadConfig({
