@@ -1,16 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Context } from '@opentelemetry/api'
+import type { TraceContext } from './trace-context.ts'
 
-/** The W3C trace context that work arrived with. */
-export interface TraceContext {
-  readonly traceparent: string
-  readonly tracestate?: string | undefined
-}
+export { TraceContext, traceContextOf } from './trace-context.ts'
 
 /** Why something is done: a request or an event. It follows every asynchronous call that the work makes. */
 export interface WorkContext {
   /** Joins what belongs together, across services; undefined for a batch whose events differ in it. */
   readonly correlationId: string | undefined
+  /** Where the work stands in its trace. */
   readonly trace: () => TraceContext | undefined
+  /** The `baggage` that the work arrived with. */
+  readonly baggage?: () => string | undefined
+  /** When it began, as `performance.now()` says; undefined for a part of the work, whose span is another. */
+  readonly startedAtMs?: number | undefined
+  /** What OpenTelemetry's own API has put here, if anything was: a span that the service's author began. */
+  readonly active?: Context | undefined
   /** The event being handled; undefined while a request is served. */
   readonly event?: HandledEvent
 }
@@ -34,29 +39,37 @@ export function runAs<Result>(context: WorkContext, run: () => Result): Result {
   return storage.run(context, run)
 }
 
+const outside: WorkContext = { correlationId: undefined, trace: () => undefined }
+
+/** Does something as a part of the same work, at another place of its trace. */
+export function runAt<Result>(
+  trace: TraceContext | undefined,
+  run: () => Result,
+  active?: Context | undefined,
+): Result {
+  // What is asked of the work itself, such as the request being served, is still answered by it.
+  const work: WorkContext = Object.assign(Object.create(storage.getStore() ?? outside), {
+    trace: () => trace,
+    startedAtMs: undefined,
+    active,
+  })
+  return storage.run(work, run)
+}
+
 /** What every log line says about the work it belongs to. */
 export function workFields(): Record<string, unknown> {
   const work = storage.getStore()
   if (work === undefined) return {}
   const { correlationId, event } = work
-  if (event === undefined) return { correlation_id: correlationId }
-  const { id, type, subscription } = event
-  return { correlation_id: correlationId, event_id: id, event_type: type, subscription }
+  const trace = work.trace()
+  return {
+    ...(correlationId !== undefined && { correlation_id: correlationId }),
+    ...(trace && { trace_id: trace.traceId, span_id: trace.spanId }),
+    ...(event && { event_id: event.id, event_type: event.type, subscription: event.subscription }),
+  }
 }
 
-/** Reads a `traceparent`; undefined where it is not a valid one. @see https://www.w3.org/TR/trace-context/ */
-export function traceContextOf(
-  traceparent: string | null | undefined,
-  tracestate?: string | null | undefined,
-): TraceContext | undefined {
-  const match = wellFormed.exec(traceparent ?? '')
-  if (!traceparent || !match || match[1] === '0'.repeat(32)) return undefined
-  return { traceparent, ...(tracestate && { tracestate: tracestate.slice(0, 512) }) }
-}
-
-/** The trace id of the work, if it arrived with one. */
+/** The trace id of the work. */
 export function traceIdOf(work: Pick<WorkContext, 'trace'>): string | undefined {
-  return wellFormed.exec(work.trace()?.traceparent ?? '')?.[1]
+  return work.trace()?.traceId
 }
-
-const wellFormed = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}$/

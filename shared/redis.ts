@@ -1,4 +1,8 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { scriptNames } from './events/redis/script-names.ts'
+import { observeCommands, type RedisObserver } from './redis-commands.ts'
+
+export type { RedisObserver } from './redis-commands.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -9,6 +13,8 @@ export interface RedisConnectionOptions {
   readonly timeoutMs: number
   /** Told of every lost or refused connection; ioredis goes on trying. */
   readonly onError?: (error: Error) => void
+  /** Told about every command. */
+  readonly observer?: RedisObserver | undefined
 }
 
 type Behaviour = Pick<
@@ -44,9 +50,10 @@ const maxReconnectDelayMs = 2000
  */
 export function createRedisClient(
   url: string,
-  { name, timeoutMs, onError }: RedisConnectionOptions,
+  { name, timeoutMs, onError, observer }: RedisConnectionOptions,
 ): RedisClient {
   const client = connect(parseRedisUrl(url), { name, timeoutMs })
+  if (observer) observeCommands(client, observer, { connection: 'service', scripts: scriptNames })
   // Without a listener ioredis writes to standard error by itself.
   client.on('error', (error: Error) => onError?.(error))
   return client
@@ -58,11 +65,18 @@ export function createRedisClient(
  */
 export function eventConnector(
   url: string,
-  { name, timeoutMs }: Pick<RedisConnectionOptions, 'name' | 'timeoutMs'>,
+  { name, timeoutMs, observer }: Omit<RedisConnectionOptions, 'onError'>,
 ): (purpose: string, options: Behaviour) => RedisClient {
   const address = parseRedisUrl(url)
-  return (purpose, options) =>
-    open(address, { connectionName: `${name}:${purpose}`, connectTimeout: timeoutMs, ...options })
+  return (purpose, options) => {
+    const client = open(address, {
+      connectionName: `${name}:${purpose}`,
+      connectTimeout: timeoutMs,
+      ...options,
+    })
+    if (observer) observeCommands(client, observer, { connection: purpose, scripts: scriptNames })
+    return client
+  }
 }
 
 function connect(

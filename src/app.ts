@@ -13,6 +13,7 @@ import {
   type RequestObserver,
   requestContext,
 } from '@kiln/shared/http'
+import type { Telemetry } from '@kiln/shared/observability'
 import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
@@ -31,6 +32,7 @@ import type { UserDependencies } from './modules/users/users.ts'
 export interface FrameDependencies {
   readonly clientAddress: (request: Request) => string | undefined
   readonly observers: readonly RequestObserver[]
+  readonly sampler?: Telemetry['sampler']
   /** Told of every answer of 500 and above. */
   readonly report: (error: unknown, code: string) => void
   /** True while the process is being stopped. */
@@ -78,9 +80,9 @@ export function createOperationsApp(
   return createFrame(dependencies).use(operationsRoutes(dependencies.operations))
 }
 
-function createFrame({ clientAddress, observers, closing, report, maxBodyBytes }: FrameDependencies) {
+function createFrame({ report, maxBodyBytes, ...frame }: FrameDependencies) {
   return new Elysia()
-    .use(requestContext({ clientAddress, observers, closing }))
+    .use(requestContext(frame))
     .use(problemErrors({ problems, report }))
     .use(jsonBody({ maxBytes: maxBodyBytes }))
 }

@@ -1,5 +1,6 @@
-import { addEventCommands } from '@kiln/shared/command-line'
+import { addEventCommands, addOutboxCommands } from '@kiln/shared/command-line'
 import { AppError } from '@kiln/shared/errors'
+import { outboxStatus } from '@kiln/shared/postgres'
 import { openServiceOutbox, outboxConfigKeys } from '@kiln/shared/service'
 import { ConfigurationError, type Environment } from '@kiln/shared/settings'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
@@ -146,7 +147,14 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     stderr,
     isTerminal,
     registry,
-    withEvents: (work) => withServiceEvents(env, stderr, work),
+    withEvents: (work) => withServiceEvents(env, stderr, ({ operations }) => work(operations)),
+  })
+  addOutboxCommands(program, {
+    print,
+    stderr,
+    isTerminal,
+    status: () => withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), outboxStatus),
+    withOutbox: (work) => withServiceEvents(env, stderr, ({ outbox }) => work(outbox)),
   })
 
   program

@@ -1,5 +1,6 @@
+import { readTracingSettings } from '@kiln/shared/observability'
 import { OneOf } from '@kiln/shared/schema'
-import { eventSettings, parseHeldBack } from '@kiln/shared/service'
+import { eventSettings, inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
   ConfigurationError,
   describeSettings,
@@ -106,6 +107,8 @@ export const ConfigSchema = Type.Object({
     description: '`json`, or `text` for people; development mode: text',
     expected: 'must be json or text',
   }),
+  slowQueryMs: threshold('a statement that takes longer is logged as a warning', { default: 500 }),
+  slowRequestMs: threshold('a request that takes longer is logged as a warning', { default: 2_000 }),
   drainDelayMs: Type.Integer({
     minimum: 0,
     maximum: 60_000,
@@ -135,6 +138,8 @@ export function loadConfig<Key extends ConfigKey>(
   const { values, problems } = readSettings(ConfigSchema, { prefix, env: withAliases(env), keys })
   const config: Partial<Config> = values
   const found: SettingProblem[] = [...problems, ...insecureSettings(config, env)]
+  // Only the whole service records spans.
+  if (keys.length === configKeys.length) found.push(...readTracingSettings(env).problems)
 
   if (config.databaseUrl) config.databaseUrl = config.databaseUrl.replace(/^postgres(ql)?\+\w+:/, 'postgres:')
   if (found.length > 0) throw new ConfigurationError(found)
@@ -173,6 +178,10 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
   }
   if (parseHeldBack(config.eventsPublish) === undefined)
     problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: eventSettings.eventsPublish.expected })
+  const forgets = inboxWeakness(config)
+  if (forgets) problems.push({ name: 'SERVICE_EVENTS_INBOX_DAYS', message: forgets })
+  if (parseShards(config.eventsShards) === undefined)
+    problems.push({ name: 'SERVICE_EVENTS_SHARDS', message: eventSettings.eventsShards.expected })
   return problems
 }
 
@@ -201,4 +210,9 @@ function count(description: string, limits: { default: number; minimum: number; 
 
 function milliseconds(description: string, { default: defaultMs }: { default: number }) {
   return count(`${description}, milliseconds`, { default: defaultMs, minimum: 1, maximum: 600_000 })
+}
+
+function threshold(description: string, { default: defaultMs }: { default: number }) {
+  const limits = { default: defaultMs, minimum: 0, maximum: 600_000 }
+  return count(`${description}, milliseconds; 0: none is`, limits)
 }

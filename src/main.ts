@@ -1,8 +1,14 @@
 import type { Events } from '@kiln/shared'
 import { workFields } from '@kiln/shared/context'
-import { eventHealth } from '@kiln/shared/http'
+import { eventHealth, outboxHealth } from '@kiln/shared/http'
 import { createLifecycle, type Lifecycle } from '@kiln/shared/lifecycle'
-import { createLogger, createMetrics, type Logger, type Logging } from '@kiln/shared/observability'
+import {
+  createLogger,
+  createMetrics,
+  type Logger,
+  type Logging,
+  openTelemetry,
+} from '@kiln/shared/observability'
 import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp, createOperationsApp, serviceParts } from './app.ts'
@@ -61,33 +67,45 @@ async function start(
   const { logger } = logging
   const metrics = createMetrics({ service: config.serviceName, version: packageJson.version })
   lifecycle.opened('metrics', metrics.close)
+  const { registry } = metrics
+  const { version } = packageJson
+  const telemetry = await openTelemetry(process.env, { ...config, version, logger, registry })
+  lifecycle.opened('telemetry', telemetry.close)
 
-  const redis = createServiceRedis(config, { logger })
+  const redis = createServiceRedis(config, { logger, telemetry })
   lifecycle.opened('redis', () => redis?.disconnect())
-  const db = connectServiceDatabase(config, { logger, registry: metrics.registry })
+  const db = connectServiceDatabase(config, { logger, registry, telemetry })
   lifecycle.opened('database', () => db.destroy())
   const probeDatabase = databaseProbe(db)
   // Servers answer while the routes are built, which takes as long.
   const connected = Promise.all([redis?.connect(), probeDatabase()])
   connected.catch(() => {})
 
-  const serviceEvents = await openEvents(config, { db, logger, metrics: metrics.registry })
-  const { events, transports, live, operations: eventOperations } = serviceEvents
+  const serviceEvents = await openEvents(config, { db, logger, metrics: registry, telemetry })
+  const { events, transports, live, system, operations: eventOperations } = serviceEvents
   lifecycle.opened('events', () => transports.close())
   declareConsumers(events)
 
   const operations = {
-    registry: metrics.registry,
+    registry,
     health: {
       required: { database: probeDatabase },
-      optional: { ...(redis && { redis: redisProbe(redis) }), events: eventHealth({ events, transports }) },
+      optional: {
+        ...(redis && { redis: redisProbe(redis) }),
+        events: eventHealth({ events, transports }),
+        outbox: outboxHealth(serviceEvents.outbox.status),
+      },
       phase: () => state.phase,
     },
   }
   const frame = {
     clientAddress,
-    observers: [logging.accessLog, metrics.observeRequest],
-    report: (error: unknown, code: string) => logger.error({ err: error, code }, 'request failed'),
+    observers: [logging.accessLog, metrics.observeRequest, ...telemetry.requests],
+    sampler: telemetry.sampler,
+    report(error: unknown, code: string) {
+      logger.error({ err: error, code }, 'request failed')
+      system.failed(error, code)
+    },
     closing: () => state.phase === 'draining',
     maxBodyBytes: config.maxBodyBytes,
   }
@@ -124,7 +142,8 @@ async function start(
   // Requests that never end by themselves: closed before the server waits for them.
   lifecycle.opened('live events', live.close)
   state.phase = 'ready'
-  logger.info({ port: ports[0], version: packageJson.version, runtime: runtimeName }, 'ready')
+  lifecycle.opened('health events', system.watchHealth(operations.health))
+  logger.info({ port: ports[0], version, runtime: runtimeName }, 'ready')
 }
 
 /** @returns whether everything was closed in time. */

@@ -1,2 +1,3 @@
 export { addEventCommands } from './events.ts'
 export type { EventCommandsOptions } from './options.ts'
+export { addOutboxCommands, type OutboxCommandsOptions } from './outbox.ts'

@@ -43,12 +43,13 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
   const composing: ComposeOptions = { source: service, maxBytes, publishVersions, newId, now }
   const publisher = new Publisher({ streams, broadcasts, shards, observer })
   const limits = new RateLimits(now)
-  const listeners = new Listeners({ broadcasts, logger })
+  const listeners = new Listeners({ broadcasts, logger, observer })
   const pool = new ConsumerPool({
     service,
     streams,
     store,
     jobs,
+    archive: options.archive,
     shards,
     observer,
     logger,
@@ -140,7 +141,15 @@ export function createEvents<Trx = never>(options: EventsOptions<Trx>): Events<T
     resume: (subscription) => setPaused(subscription, false),
     replay(asked) {
       const subscription = pool.subscriptions.find(({ name }) => name === asked.subscription)
-      return planReplay(subscription, asked, { service, streams, jobs, shards, now, newId })
+      return planReplay(subscription, asked, {
+        service,
+        streams,
+        jobs,
+        archive: options.archive,
+        shards,
+        now,
+        newId,
+      })
     },
     replays: async () => (await jobs.list()).filter((job) => job.service === service),
     async cancelReplay(id) {

@@ -29,7 +29,7 @@ export const DEFAULT_MAX_BYTES = 256 * 1024
 const encoder = new TextEncoder()
 
 /** Attributes besides the data take at most this much, so most events are never measured. */
-const ATTRIBUTES_BYTES = 2048
+const ATTRIBUTES_BYTES = 4096
 const MAX_BYTES_PER_UNIT = 3
 
 /**
@@ -40,7 +40,7 @@ const MAX_BYTES_PER_UNIT = 3
 export function compose(
   contract: EventContract,
   data: unknown,
-  { id, time, correlationId, causationId, traceparent, tracestate }: EventAttributes,
+  { id, time, correlationId, causationId, traceparent, tracestate, baggage }: EventAttributes,
   { source, maxBytes, publishVersions, newId, now }: ComposeOptions,
 ): Envelope {
   check(contract, contract.latest, data)
@@ -61,6 +61,7 @@ export function compose(
     causationid: causationId,
     traceparent,
     tracestate,
+    baggage,
   }
   if (envelope.data.length * MAX_BYTES_PER_UNIT + ATTRIBUTES_BYTES > maxBytes) {
     const bytes = encoder.encode(toFields(envelope).join('')).length

@@ -20,6 +20,7 @@ export interface Envelope {
   readonly sequence?: string | undefined
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
+  readonly baggage?: string | undefined
 }
 
 const EXTENSIONS = [
@@ -29,6 +30,7 @@ const EXTENSIONS = [
   'sequence',
   'traceparent',
   'tracestate',
+  'baggage',
 ] as const
 const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 const SPEC_VERSION = '1.0'
@@ -101,6 +103,7 @@ function fromAttributes(attributes: Readonly<Record<string, unknown>>, data: str
     sequence: optionalText(attributes.sequence),
     traceparent: optionalText(attributes.traceparent),
     tracestate: optionalText(attributes.tracestate),
+    baggage: optionalText(attributes.baggage),
   }
 }
 

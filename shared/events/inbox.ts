@@ -22,4 +22,6 @@ export interface Inbox<Trx> {
     signal: AbortSignal,
     work: (trx: Trx, fresh: readonly number[]) => Promise<void>,
   ): Promise<void>
+  /** Gives what a group has handled to a group of another name. */
+  rename(from: string, to: string): Promise<void>
 }

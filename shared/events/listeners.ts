@@ -3,7 +3,7 @@ import { readData, readKey } from './decode.ts'
 import { fromStructured } from './envelope.ts'
 import { EventError } from './errors.ts'
 import type { BroadcastContract } from './event.ts'
-import type { EventLogger } from './observer.ts'
+import type { EventLogger, EventObserver } from './observer.ts'
 import type { BroadcastTransport } from './transport.ts'
 
 type Handle = (event: ReceivedEvent) => unknown
@@ -12,6 +12,7 @@ type Handle = (event: ReceivedEvent) => unknown
 export class Listeners {
   readonly #broadcasts: BroadcastTransport
   readonly #logger: EventLogger
+  readonly #observer: EventObserver
   readonly #declared: { readonly contract: BroadcastContract; readonly handle: Handle }[] = []
   readonly #stops: (() => Promise<void>)[] = []
   #started = false
@@ -19,9 +20,15 @@ export class Listeners {
   constructor({
     broadcasts,
     logger,
-  }: { readonly broadcasts: BroadcastTransport; readonly logger: EventLogger }) {
+    observer,
+  }: {
+    readonly broadcasts: BroadcastTransport
+    readonly logger: EventLogger
+    readonly observer: EventObserver
+  }) {
     this.#broadcasts = broadcasts
     this.#logger = logger
+    this.#observer = observer
   }
 
   add(contract: BroadcastContract, handle: Handle): void {
@@ -51,7 +58,7 @@ export class Listeners {
     try {
       const envelope = fromStructured(message)
       const data = readData(contract, envelope)
-      await handle({
+      const event = {
         id: envelope.id,
         source: envelope.source,
         type: envelope.type,
@@ -65,7 +72,11 @@ export class Listeners {
         attempt: 1,
         redelivered: false,
         replay: false,
-      })
+      }
+      const call = async () => {
+        await handle(event)
+      }
+      await (this.#observer.handling ? this.#observer.handling('broadcast', [envelope], call) : call())
     } catch (error) {
       this.#logger.warn({ err: error, type: contract.name }, 'a broadcast could not be handled')
     }

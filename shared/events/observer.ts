@@ -14,6 +14,7 @@ export interface PublishContext {
   readonly causationId?: string | undefined
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
+  readonly baggage?: string | undefined
 }
 
 /** `duplicate`: the inbox knew that it was handled before, so it was acknowledged without its handler. */
@@ -42,6 +43,8 @@ export interface EventObserver {
   /** What `publish` puts into an event when the caller did not say. */
   context?(): PublishContext
   published?(type: string, count: number, durationMs: number): void
+  /** Events were published again with their ids, and not added again. */
+  duplicated?(type: string, count: number): void
   publishFailed?(type: string, count: number, code: string): void
   /** A broadcast over its `maxPerSecond` was dropped. */
   dropped?(type: string): void

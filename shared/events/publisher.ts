@@ -4,8 +4,6 @@ import type { EventObserver } from './observer.ts'
 import { type Shards, tagOfEvent } from './tags.ts'
 import type { AppendOutcome, BroadcastTransport, Fields, StreamTransport } from './transport.ts'
 
-const MAX_BATCH = 500
-
 interface Waiting {
   readonly fields: Fields
   readonly resolve: (outcome: AppendOutcome) => void
@@ -32,7 +30,7 @@ export class Publisher {
     const { observer } = this.#options
     const startedAt = performance.now()
     const outcomes = await Promise.all(envelopes.map((envelope) => this.#enqueue(envelope)))
-    if (observer.published || observer.publishFailed)
+    if (observer.published || observer.duplicated || observer.publishFailed)
       this.#count(envelopes, outcomes, performance.now() - startedAt)
     return outcomes
   }
@@ -65,7 +63,6 @@ export class Publisher {
         return
       }
       waiting.push(item)
-      if (waiting.length >= MAX_BATCH) this.#flush(tag)
     })
   }
 
@@ -85,23 +82,24 @@ export class Publisher {
 
   #count(envelopes: readonly Envelope[], outcomes: readonly AppendOutcome[], durationMs: number): void {
     const { observer } = this.#options
-    const counts = new Map<string, { type: string; code: string; count: number }>()
+    const counts = new Map<string, { type: string; fate: string; count: number }>()
     for (const [at, { type }] of envelopes.entries()) {
-      const outcome = outcomes[at]
-      const code = outcome?.ok ? '' : codeOf(outcome)
-      const counted = counts.get(`${type} ${code}`)
+      const fate = fateOf(outcomes[at])
+      const counted = counts.get(`${type} ${fate}`)
       if (counted) counted.count++
-      else counts.set(`${type} ${code}`, { type, code, count: 1 })
+      else counts.set(`${type} ${fate}`, { type, fate, count: 1 })
     }
-    for (const { type, code, count } of counts.values()) {
-      if (code === '') observer.published?.(type, count, durationMs)
-      else observer.publishFailed?.(type, count, code)
+    for (const { type, fate, count } of counts.values()) {
+      if (fate === 'new') observer.published?.(type, count, durationMs)
+      else if (fate === 'duplicate') observer.duplicated?.(type, count)
+      else observer.publishFailed?.(type, count, fate)
     }
   }
 }
 
-function codeOf(outcome: AppendOutcome | undefined): string {
-  if (!outcome || outcome.ok) return 'EVENT_NOT_CONFIRMED'
+function fateOf(outcome: AppendOutcome | undefined): string {
+  if (!outcome) return 'EVENT_NOT_CONFIRMED'
+  if (outcome.ok) return outcome.duplicate ? 'duplicate' : 'new'
   return { no: 'EVENT_NOT_SENT', maybe: 'EVENT_NOT_CONFIRMED', full: 'EVENT_STREAM_FULL' }[outcome.sent]
 }
 

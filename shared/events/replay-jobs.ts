@@ -1,3 +1,12 @@
+/** What a replay reads of one tag: entries after one id, up to another. */
+export interface ReplayPart {
+  readonly tag: string
+  readonly after: string
+  readonly until: string
+  /** Before that, what the stream keeps no longer. */
+  readonly archive?: { readonly after: string; readonly until: string }
+}
+
 /** A replay as it is stored: it survives the process that runs it. */
 export interface ReplayJob {
   readonly id: string
@@ -7,8 +16,7 @@ export interface ReplayJob {
   readonly events: readonly string[]
   /** Its own group: the live one is not touched. */
   readonly group: string
-  /** What it reads: entries after one id, up to another. */
-  readonly parts: readonly { readonly tag: string; readonly after: string; readonly until: string }[]
+  readonly parts: readonly ReplayPart[]
   readonly perSecond: number | undefined
   readonly total: number
   /** Handled so far, about: saved every second, and again after a crash. */

@@ -2,18 +2,18 @@ import type { Subscription } from './consume/subscription.ts'
 import { compareIds, idBefore, idBeforeTime } from './entry-id.ts'
 import { EventError } from './errors.ts'
 import type { StreamContract } from './event.ts'
-import type { ReplayJob, ReplayJobs } from './replay-jobs.ts'
+import type { EventArchive } from './outbox.ts'
+import { Past } from './past.ts'
+import type { ReplayJob, ReplayJobs, ReplayPart } from './replay-jobs.ts'
 import { type Shards, tagsOf } from './tags.ts'
 import type { StreamTransport } from './transport.ts'
-
-const PAGE = 1000
 
 export interface ReplayOptions {
   /** A subscription declared `replayable`. */
   readonly subscription: string
   /** Which of its events. Default: all it takes. */
   readonly event?: StreamContract | readonly StreamContract[]
-  /** From a time, or from an entry id on, that one included. Default: the oldest kept. */
+  /** From a time, or from an entry id on, that one included. Default: the oldest kept, in the archive where there is one. */
   readonly from?: Date | string
   /** Instead of `from`: only the last so many. */
   readonly last?: number
@@ -30,6 +30,7 @@ export interface ReplayPlannerOptions {
   readonly service: string
   readonly streams: StreamTransport
   readonly jobs: ReplayJobs
+  readonly archive: EventArchive | undefined
   readonly shards: Shards
   readonly now: () => number
   readonly newId: () => string
@@ -38,6 +39,12 @@ export interface ReplayPlannerOptions {
 interface Found {
   readonly tag: string
   readonly id: string
+  readonly archived: boolean
+}
+
+interface TaggedPast {
+  readonly tag: string
+  readonly past: Past
 }
 
 /**
@@ -49,23 +56,24 @@ interface Found {
 export async function planReplay(
   subscription: Subscription | undefined,
   options: ReplayOptions,
-  { service, streams, jobs, shards, now, newId }: ReplayPlannerOptions,
+  { service, streams, jobs, archive, shards, now, newId }: ReplayPlannerOptions,
 ): Promise<ReplayJob> {
   const contracts = chosenContracts(subscription, options)
   const types = new Set(contracts.map(({ name }) => name))
   const tags = [...new Set(contracts.flatMap(({ domain }) => tagsOf(domain, shards)))]
+  const pasts = tags.map((tag) => ({ tag, past: new Past(tag, { streams, archive, now }) }))
   const found =
-    options.last === undefined
-      ? await forwards(streams, tags, types, options)
-      : await lastOnes(streams, tags, types, options)
+    options.last === undefined ? await forwards(pasts, types, options) : await lastOnes(pasts, types, options)
 
   const id = newId()
   const group = `${service}.${options.subscription}.replay.${id}`
-  const parts = tags.flatMap((tag) => {
-    const ids = found.filter((one) => one.tag === tag).map((one) => one.id)
-    const [first, last] = [ids[0], ids.at(-1)]
-    return first === undefined || last === undefined ? [] : [{ tag, after: idBefore(first), until: last }]
-  })
+  const parts = tags.flatMap(
+    (tag) =>
+      partOf(
+        tag,
+        found.filter((one) => one.tag === tag),
+      ) ?? [],
+  )
   const job: ReplayJob = {
     id,
     service,
@@ -103,56 +111,57 @@ function chosenContracts(
 }
 
 async function forwards(
-  streams: StreamTransport,
-  tags: readonly string[],
+  pasts: readonly TaggedPast[],
   types: ReadonlySet<string>,
   { from, to, maxCount = Number.POSITIVE_INFINITY }: ReplayOptions,
 ): Promise<readonly Found[]> {
   const start =
     from instanceof Date ? idBeforeTime(from.getTime()) : from === undefined ? '0-0' : idBefore(from)
+  const end = to && idBeforeTime(to.getTime() + 1)
   const found: Found[] = []
-  for (const tag of tags) {
-    const [newest] = await streams.backwards(tag, '+', 1)
-    const end = to === undefined ? newest?.id : idBeforeTime(to.getTime() + 1)
-    let after = start
+  for (const { tag, past } of pasts) {
     let count = 0
-    for (let more = newest !== undefined; more; ) {
-      const page = await streams.range(tag, after, PAGE)
-      for (const { id, fields } of page) {
-        if (compareIds(id, end ?? id) > 0 || compareIds(id, newest?.id ?? id) > 0 || count === maxCount) break
-        if (!types.has(fields.type ?? '')) continue
-        found.push({ tag, id })
-        count++
-      }
-      const last = page.at(-1)?.id
-      more = page.length === PAGE && count < maxCount && compareIds(last ?? '', end ?? '') < 0
-      after = last ?? after
+    for await (const { id, fields, archived } of past.forwards(start)) {
+      if (count === maxCount || (end && compareIds(id, end) > 0)) break
+      if (!types.has(fields.type ?? '')) continue
+      found.push({ tag, id, archived })
+      count++
     }
   }
   return inOrder(found).slice(0, Math.min(maxCount, found.length))
 }
 
 async function lastOnes(
-  streams: StreamTransport,
-  tags: readonly string[],
+  pasts: readonly TaggedPast[],
   types: ReadonlySet<string>,
   { last = 0, to }: ReplayOptions,
 ): Promise<readonly Found[]> {
+  const before = to === undefined ? '+' : `${to.getTime() + 1}-0`
   const found: Found[] = []
-  for (const tag of tags) {
-    let before = to === undefined ? '+' : `${to.getTime() + 1}-0`
-    for (let count = 0; count < last; ) {
-      const page = await streams.backwards(tag, before, PAGE)
-      for (const { id, fields } of page) {
-        if (count === last || !types.has(fields.type ?? '')) continue
-        found.push({ tag, id })
-        count++
-      }
-      if (page.length < PAGE) break
-      before = page.at(-1)?.id ?? before
+  for (const { tag, past } of pasts) {
+    let count = 0
+    for await (const { id, fields, archived } of past.backwards(before)) {
+      if (count === last) break
+      if (!types.has(fields.type ?? '')) continue
+      found.push({ tag, id, archived })
+      count++
     }
   }
   return inOrder(found).slice(-last)
+}
+
+/** The smallest ranges that hold what was found of a tag. */
+function partOf(tag: string, found: readonly Found[]): ReplayPart | undefined {
+  const archive = rangeOf(found.filter(({ archived }) => archived))
+  const range = rangeOf(found.filter(({ archived }) => !archived))
+  // Where only the archive has some, nothing is read of the stream, which begins later.
+  if (!range) return archive && { tag, after: archive.until, until: archive.until, archive }
+  return { tag, ...range, ...(archive && { archive }) }
+}
+
+function rangeOf(found: readonly Found[]): ReplayPart['archive'] {
+  const [first, last] = [found[0], found.at(-1)]
+  return first && last && { after: idBefore(first.id), until: last.id }
 }
 
 function inOrder(found: readonly Found[]): readonly Found[] {

@@ -11,7 +11,12 @@ export interface StreamTransport {
   /**
    * Appends entries to one tag, in order, and waits until the server has accepted them.
    *
-   * One outcome per entry, in the entries' order; never rejects. A failed entry says whether it may have arrived.
+   * One outcome per entry, in the entries' order; never rejects. A failed entry says whether it may have arrived. Once an
+   * entry was refused, no later one of this call with its `partitionkey` is added: it was not sent.
+   *
+   * An entry with the `source` and `id` of one that was added within the last ten minutes is not added again, whoever
+   * sent it: its outcome is that one's, a duplicate. Where so many come that remembering them all would take too much memory, the time is
+   * shorter. An entry without `source` or `id` is always added.
    */
   append(tag: string, entries: readonly Fields[]): Promise<readonly AppendOutcome[]>
   /**
@@ -32,13 +37,19 @@ export interface StreamTransport {
   range(tag: string, after: string, count: number): Promise<readonly StoredEntry[]>
   /** Entries of a tag before an id ('+' for the end), newest first, at most `count`. */
   backwards(tag: string, before: string, count: number): Promise<readonly StoredEntry[]>
-  /** Which of these entries the server has no more although nobody trimmed them: it lost what it had acknowledged. */
+  /**
+   * Which of these entries the server has no more although retention did not trim them: it lost what it had
+   * acknowledged. A server that lost everything has lost as well what was trimmed.
+   *
+   * @throws when the server cannot be reached.
+   */
   missing(tag: string, entryIds: readonly string[]): Promise<readonly string[]>
   /**
    * Calls `doubt` when the server may have lost what it acknowledged: after a reconnect, or when another process or role
    * answers than before.
    *
-   * @param doubt is given the last moment at which it was known to be well, in milliseconds since 1970.
+   * @param doubt is given the last moment at which it was known to be well, in milliseconds since 1970. A replica that took
+   * over may lack what came some time before: look back further than it can lag.
    * @returns stops watching.
    */
   watch(doubt: (wellAtMs: number) => void): () => void
@@ -59,7 +70,7 @@ export interface BroadcastTransport {
 export type Fields = readonly string[]
 
 export type AppendOutcome =
-  | { readonly ok: true; readonly entryId: string }
+  | { readonly ok: true; readonly entryId: string; readonly duplicate?: boolean }
   | { readonly ok: false; readonly sent: 'no' | 'maybe' | 'full'; readonly cause?: unknown }
 
 /** Where a new group starts: only what comes, all that is kept, or from a time (milliseconds since 1970). */
@@ -94,6 +105,8 @@ export interface Entry {
 /** Bookkeeping that travels beside the attributes; a colon can start no CloudEvents attribute. */
 export const NOTE = {
   origin: ':origin',
+  /** Fed into a replay: the id that it had in its domain's stream. `origin` takes its place once it is put aside. */
+  archived: ':archived',
   attempts: ':attempts',
   reason: ':reason',
   error: ':error',
@@ -207,6 +220,16 @@ export interface GroupOperations {
   health(): Promise<GroupHealth>
   /** Creates the group, to read what comes after an id. Live groups are created by joining them. */
   create(after: string): Promise<void>
+  /** How far a replay was fed (undefined: not at all), and how many entries it is to have again and has not finished. */
+  fed(): Promise<{ readonly position: string | undefined; readonly waiting: number }>
+  /**
+   * Delivers archived entries to this group only and remembers `until` as how far it was fed, both or neither. False when
+   * it is not fed up to `after` any more, because another process was faster, or when the group is gone.
+   */
+  feed(
+    entries: readonly StoredEntry[],
+    range: { readonly after: string; readonly until: string },
+  ): Promise<boolean>
   /** Destroys the group and everything put aside for it, dead letters excepted. */
   remove(): Promise<void>
 }
@@ -218,5 +241,10 @@ export function refOf(entry: Pick<Entry, 'id' | 'again'>): string {
 
 /** The id the event had in its domain's stream, whatever it went through since. */
 export function originOf(entry: Entry): string {
-  return entry.fields[NOTE.origin] ?? entry.id
+  return entry.fields[NOTE.origin] ?? entry.fields[NOTE.archived] ?? entry.id
+}
+
+/** True for what the group has not had before: from the domain's stream, or from the archive in its place. */
+export function isFresh({ again, fields }: Pick<Entry, 'again' | 'fields'>): boolean {
+  return !again || (fields[NOTE.archived] !== undefined && fields[NOTE.origin] === undefined)
 }

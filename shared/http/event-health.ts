@@ -1,6 +1,6 @@
 import type { Events } from '../events/events.ts'
 import type { Transports } from '../events/transports.ts'
-import type { HealthProbe } from './health.ts'
+import type { HealthProbe } from './health-report.ts'
 
 export interface EventHealthOptions {
   readonly events: Pick<Events, 'health'>

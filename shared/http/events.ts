@@ -35,6 +35,7 @@ export interface EventRoutesOptions<Role extends string> {
 /** `/api/events`: subscriptions, dead letters and replays, for operators. */
 export function eventRoutes<Role extends string>({ auth, operators, operations }: EventRoutesOptions<Role>) {
   const { deadLetters } = operations
+  const bulk = { params: SubscriptionParams, body: ChooseLetters, response: LettersDone }
   return new Elysia({
     name: 'events',
     prefix: '/api/events',
@@ -88,34 +89,14 @@ export function eventRoutes<Role extends string>({ auth, operators, operations }
         showLetter(await reached(operations.deadLetter(subscription, `${tag}/${entry}`))),
       { params: LetterParams, response: LetterOpened, detail: { summary: 'Look at one' } },
     )
-    .post(
-      '/subscriptions/:subscription/dead-letters/redrive',
-      async ({ params, body, principal, request }) => ({
-        count: await reached(
-          operations.redrive(params.subscription, chosen(body), bulkOf(body, principal, request)),
-        ),
-      }),
-      {
-        params: SubscriptionParams,
-        body: ChooseLetters,
-        response: LettersDone,
-        detail: { summary: 'Deliver dead letters again, to this subscription only' },
-      },
-    )
-    .post(
-      '/subscriptions/:subscription/dead-letters/purge',
-      async ({ params, body, principal, request }) => ({
-        count: await reached(
-          operations.purge(params.subscription, chosen(body), bulkOf(body, principal, request)),
-        ),
-      }),
-      {
-        params: SubscriptionParams,
-        body: ChooseLetters,
-        response: LettersDone,
-        detail: { summary: 'Destroy dead letters' },
-      },
-    )
+    .post('/subscriptions/:subscription/dead-letters/redrive', eachOf(operations.redrive), {
+      ...bulk,
+      detail: { summary: 'Deliver dead letters again, to this subscription only' },
+    })
+    .post('/subscriptions/:subscription/dead-letters/purge', eachOf(operations.purge), {
+      ...bulk,
+      detail: { summary: 'Destroy dead letters' },
+    })
     .get(
       '/replays',
       async () => ({ items: (await reached(operations.replays())).map((job) => showReplay(job)) }),
@@ -178,6 +159,20 @@ function chosen({ ids, all, type, error, from, to }: ChooseLetters) {
     throw new SharedError('VALIDATION_FAILED', 'The body is not valid', { errors })
   }
   return ids ?? { ...(type && { type }), ...(error && { error }), ...timesOf({ from, to }) }
+}
+
+interface Bulk {
+  readonly params: { readonly subscription: string }
+  readonly body: ChooseLetters
+  readonly principal: Principal
+  readonly request: Request
+}
+
+/** Answers with how many of the chosen letters something was done to. */
+function eachOf(act: EventOperations['redrive' | 'purge']) {
+  return async ({ params, body, principal, request }: Bulk) => ({
+    count: await reached(act(params.subscription, chosen(body), bulkOf(body, principal, request))),
+  })
 }
 
 function bulkOf(

@@ -1,33 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
+import { examineHealth, type HealthParts, type HealthReport } from './health-report.ts'
 
-/** Whether a part answers, and what there is to say about it. */
-export interface PartHealth {
-  readonly status: 'up' | 'down'
-  readonly [fact: string]: unknown
-}
-
-/** Asks a part for its health; a rejection counts as down. */
-export type HealthProbe = () => Promise<PartHealth>
-
-export interface HealthOptions {
-  /** Parts without which the service cannot answer requests. */
-  readonly required: Readonly<Record<string, HealthProbe>>
-  /** Parts that it can do without for a while. */
-  readonly optional?: Readonly<Record<string, HealthProbe>>
+export interface HealthOptions extends HealthParts {
   /** Starting and draining services are alive, but not ready. */
   readonly phase: () => 'starting' | 'ready' | 'draining'
-  /** How long an answer about the parts is kept, milliseconds. */
+  /** How long an answer about the parts is kept, milliseconds. Default 1,000. */
   readonly cacheMs?: number
-  /** Longest wait for one part, milliseconds. */
-  readonly timeoutMs?: number
   readonly now?: () => number
-}
-
-interface Report {
-  readonly healthy: boolean
-  readonly degraded: boolean
-  readonly parts: Readonly<Record<string, PartHealth>>
 }
 
 const Status = Type.Object({ status: Type.String() }, { additionalProperties: true })
@@ -39,28 +19,14 @@ const answers = { response: { 200: Status, 503: Status }, detail: { tags: ['oper
  * Live means that the process serves requests. Ready means that it may get traffic: started, not draining, every
  * required part up. Parts are asked at most once per `cacheMs`, however many ask.
  */
-export function healthRoutes({
-  required,
-  optional = {},
-  phase,
-  cacheMs = 1000,
-  timeoutMs = 2000,
-  now = Date.now,
-}: HealthOptions) {
-  const probes = Object.entries({ ...required, ...optional })
-  let report: Promise<Report> | undefined
+export function healthRoutes({ phase, cacheMs = 1000, now = Date.now, ...parts }: HealthOptions) {
+  let report: Promise<HealthReport> | undefined
   let expiresAtMs = 0
 
-  const examine = async (): Promise<Report> => {
-    const asked = probes.map(async ([name, probe]) => [name, await within(probe, timeoutMs)] as const)
-    const parts = Object.fromEntries(await Promise.all(asked))
-    const down = Object.keys(parts).filter((name) => parts[name]?.status === 'down')
-    return { parts, healthy: !down.some((name) => name in required), degraded: down.length > 0 }
-  }
-  const current = (): Promise<Report> => {
+  const current = (): Promise<HealthReport> => {
     if (report === undefined || now() >= expiresAtMs) {
       expiresAtMs = now() + cacheMs
-      report = examine()
+      report = examineHealth(parts)
     }
     return report
   }
@@ -88,18 +54,4 @@ export function healthRoutes({
       },
       { ...answers, detail: { ...answers.detail, summary: 'How are it and its parts?' } },
     )
-}
-
-async function within(probe: HealthProbe, timeoutMs: number): Promise<PartHealth> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<PartHealth>((resolve) => {
-    timer = setTimeout(() => resolve({ status: 'down', reason: 'timeout' }), timeoutMs)
-  })
-  try {
-    return await Promise.race([probe(), timeout])
-  } catch {
-    return { status: 'down', reason: 'unreachable' }
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -3,10 +3,12 @@ export { decodeCursor, encodeCursor } from './cursor.ts'
 export { bearerAuth, docs } from './docs.ts'
 export { type EventHealthOptions, eventHealth } from './event-health.ts'
 export { type EventRoutesOptions, eventRoutes } from './events.ts'
-export { type HealthOptions, type HealthProbe, healthRoutes, type PartHealth } from './health.ts'
+export { type HealthOptions, healthRoutes } from './health.ts'
+export type { HealthProbe, PartHealth } from './health-report.ts'
 export { jsonBody } from './json-body.ts'
 export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
 export { metricsRoutes } from './metrics.ts'
+export { outboxHealth } from './outbox-health.ts'
 export {
   type Problem,
   type ProblemDetails,

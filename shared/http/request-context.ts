@@ -1,5 +1,12 @@
 import { Elysia } from 'elysia'
-import { currentWork, runAs, type TraceContext, traceContextOf, type WorkContext } from '../context.ts'
+import { currentWork, runAs, type WorkContext } from '../context.ts'
+import {
+  boundedBaggage,
+  enterTrace,
+  type Sampler,
+  type TraceContext,
+  traceContextOf,
+} from '../trace-context.ts'
 
 /** Who a request acts for, as its access token says. */
 export interface Principal<Role extends string = string> {
@@ -43,11 +50,14 @@ export function requestContext({
   clientAddress = () => undefined,
   observers = [],
   closing = () => false,
+  sampler,
 }: {
   clientAddress?: (request: Request) => string | undefined
   observers?: readonly RequestObserver[]
   /** True once clients should not send their next request to this process. */
   closing?: () => boolean
+  /** Which requests are traced; without one their traces are only handed on. */
+  sampler?: Sampler | undefined
 } = {}) {
   class Context implements RequestContext {
     readonly request: Request
@@ -55,9 +65,14 @@ export function requestContext({
     readonly startedAtMs = performance.now()
     route: string | undefined = undefined
     principal: Principal | undefined = undefined
+    readonly #trace: TraceContext
 
     constructor(request: Request) {
-      const received = request.headers.get('x-correlation-id')
+      const { headers } = request
+      const received = headers.get('x-correlation-id')
+      const traceparent = headers.get('traceparent')
+      const parent = traceparent === null ? undefined : traceContextOf(traceparent, headers.get('tracestate'))
+      this.#trace = enterTrace(parent, sampler)
       this.request = request
       this.correlationId = received !== null && wellFormedId.test(received) ? received : crypto.randomUUID()
     }
@@ -66,9 +81,11 @@ export function requestContext({
       return clientAddress(this.request)
     }
 
-    trace(): TraceContext | undefined {
-      const { headers } = this.request
-      return traceContextOf(headers.get('traceparent'), headers.get('tracestate'))
+    // Not a method: what runs at another place of the trace inherits from this.
+    readonly trace = () => this.#trace
+
+    baggage(): string | undefined {
+      return boundedBaggage(this.request.headers.get('baggage'))
     }
   }
 

@@ -90,6 +90,11 @@ export function eventMetrics({ registry, types }: EventMetricsOptions): EventObs
     'Events handled before, or taken over by another process',
     ...where,
   )
+  const repeated = counter(
+    'event_publish_duplicates_total',
+    'Events published again with their id, and not added again',
+    'event_type',
+  )
   const dropped = counter('event_broadcasts_dropped_total', 'Broadcasts over their rate', 'event_type')
   const lost = counter('event_entries_lost_total', 'Entries trimmed before they were handled', 'stream')
   const waiting = new Gauge({
@@ -105,6 +110,7 @@ export function eventMetrics({ registry, types }: EventMetricsOptions): EventObs
       sending.record(durationMs / 1000, ['publish', label(type)])
     },
     publishFailed: (type, count, code) => sent.add(count, label(type), code),
+    duplicated: (type, count) => repeated.add(count, label(type)),
     dropped: (type) => dropped.add(1, label(type)),
     consumed({ type, subscription, outcome, durationMs, latencyMs, replay }) {
       const event = label(type)

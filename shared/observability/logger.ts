@@ -113,10 +113,12 @@ function textInto(destination: DestinationStream): DestinationStream & { end(): 
 }
 
 function accessThrough(logger: Logger): RequestObserver {
-  return ({ request, route, correlationId, principal }, status, durationMs) =>
+  return ({ request, route, correlationId, principal, trace }, status, durationMs) =>
     logger.info(
       {
         correlation_id: correlationId,
+        trace_id: trace()?.traceId,
+        span_id: trace()?.spanId,
         method: request.method,
         route: route ?? null,
         status,
@@ -128,8 +130,8 @@ function accessThrough(logger: Logger): RequestObserver {
 }
 
 /**
- * The same line without building an object for each request. All of its texts are either ours or, like the correlation
- * id, of a character set that needs no escaping; methods and routes are escaped once and kept.
+ * The same line without building an object for each request. All of its texts are either ours or, like the ids, of a
+ * character set that needs no escaping; methods and routes are escaped once and kept.
  */
 function accessLines(logger: Logger, destination: DestinationStream, service: string): RequestObserver {
   const ending = `,"service":${JSON.stringify(service)},"msg":"request"}\n`
@@ -143,11 +145,13 @@ function accessLines(logger: Logger, destination: DestinationStream, service: st
     }
     return place
   }
-  return ({ request, route, correlationId, principal }, status, durationMs) => {
+  return ({ request, route, correlationId, principal, trace }, status, durationMs) => {
     if (!logger.isLevelEnabled('info')) return
+    const at = trace()
+    const ids = at === undefined ? '' : `,"trace_id":"${at.traceId}","span_id":"${at.spanId}"`
     const user = principal === undefined ? '' : `,"user_id":${principal.userId}`
     destination.write(
-      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}",${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
+      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}"${ids},${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
     )
   }
 }

@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { RequestObserver } from '../http/request-context.ts'
 import { DurationHistogram } from './duration-histogram.ts'
+import { methodName } from './method-name.ts'
 
 export interface Metrics {
   readonly registry: Registry
@@ -10,8 +11,6 @@ export interface Metrics {
   /** Stops what measures in the background. */
   readonly close: () => void
 }
-
-const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /**
  * A registry with what is true on every runtime: requests, process, event loop, build. The rest of prom-client's
@@ -38,8 +37,7 @@ export function createMetrics({ service, version }: { service: string; version: 
   return {
     registry,
     observeRequest({ request, route }, status, durationMs) {
-      const method = knownMethods.has(request.method) ? request.method : '_OTHER'
-      requests.record(durationMs / 1000, [method, route ?? '', status])
+      requests.record(durationMs / 1000, [methodName(request.method), route ?? '', status])
     },
     close: () => eventLoop.disable(),
   }

@@ -2,6 +2,7 @@ import { Kysely, type LogEvent, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { Gauge, type Registry } from 'prom-client'
 import { preparedPool } from './prepared-pool.ts'
+import type { QueryObserver } from './query-observer.ts'
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:5432/name` */
@@ -19,6 +20,8 @@ export interface DatabaseOptions {
   /** Told when the server ends an idle connection; the pool replaces it. */
   readonly onIdleError?: (error: Error) => void
   readonly registry?: Registry
+  /** Told about every statement. */
+  readonly observe?: QueryObserver
 }
 
 /**
@@ -27,8 +30,8 @@ export interface DatabaseOptions {
  * `bigint` columns are numbers, and an error where one does not fit 53 bits.
  */
 export function connectDatabase<Schema>(options: DatabaseOptions): Kysely<Schema> {
-  const { url, applicationName, poolMax, connectTimeoutMs, statementTimeoutMs, prepared, log, registry } =
-    options
+  const { url, applicationName, poolMax, connectTimeoutMs, statementTimeoutMs } = options
+  const { prepared, log, registry, observe } = options
   const pool = new pg.Pool({
     connectionString: url,
     application_name: applicationName,
@@ -48,7 +51,7 @@ export function connectDatabase<Schema>(options: DatabaseOptions): Kysely<Schema
   pool.on('connect', (client) => client.on('error', () => {}))
   if (registry) poolMetrics(pool, registry)
   return new Kysely<Schema>({
-    dialect: new PostgresDialect({ pool: preparedPool(pool, { prepared }) }),
+    dialect: new PostgresDialect({ pool: preparedPool(pool, { prepared, observe }) }),
     ...(log && { log }),
   })
 }

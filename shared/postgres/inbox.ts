@@ -24,6 +24,9 @@ export function postgresInbox<Schema>(db: Kysely<Schema>): Inbox<Transaction<Sch
         throw error
       }
     },
+    async rename(from, to) {
+      await sql`update inbox set group_name = ${to} where group_name = ${from}`.execute(db)
+    },
   }
 }
 

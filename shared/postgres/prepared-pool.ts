@@ -2,6 +2,7 @@ import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kyse
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
 import { asDatabaseFailure, isConnectionLost, isPlanChanged } from './failures.ts'
 import { lookupMark } from './lookup.ts'
+import { type QueryObserver, statementOf } from './query-observer.ts'
 import { type SharedConnection, shareConnections } from './shared-connections.ts'
 
 /** What differs from statement to statement needs no plan of its own for ever. */
@@ -23,11 +24,15 @@ const maxLookups = 16
  * `Sync` of its own, so an error in one fails no other, and the server's statement timeout counts for each. Only where
  * the server does not answer at all do those that wait on the same connection fail together.
  *
+ * @param observe told about every statement.
  * @param prepared false for a pooler that hands out another connection for each transaction and cannot keep statements.
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
-export function preparedPool(pool: Pool, { prepared }: { prepared: boolean }): PostgresPool {
+export function preparedPool(
+  pool: Pool,
+  { prepared, observe }: { prepared: boolean; observe?: QueryObserver | undefined },
+): PostgresPool {
   const names = new Map<string, string>()
   const nameOf = (sql: string): string | undefined => {
     let name = names.get(sql)
@@ -49,6 +54,7 @@ export function preparedPool(pool: Pool, { prepared }: { prepared: boolean }): P
       maxRunning: prepared ? maxLookups : 1,
     }),
     nameOf: prepared ? nameOf : () => undefined,
+    observe,
   }
 
   return {
@@ -62,6 +68,7 @@ interface Connections {
   readonly connect: () => Promise<PoolClient>
   readonly share: () => Promise<SharedConnection<PoolClient>>
   readonly nameOf: (sql: string) => string | undefined
+  readonly observe: QueryObserver | undefined
 }
 
 /** Takes a connection from the pool with its first statement. */
@@ -70,6 +77,7 @@ class PreparedClient implements PostgresPoolClient {
   #own: PoolClient | undefined
   #inTransaction = false
   #broken = false
+  #waitedMs = 0
 
   constructor(connections: Connections) {
     this.#connections = connections
@@ -78,8 +86,25 @@ class PreparedClient implements PostgresPoolClient {
   query<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>>
   query(): never
   async query<Row>(sql = '', parameters: readonly unknown[] = []): Promise<PostgresQueryResult<Row>> {
+    const { observe } = this.#connections
+    if (observe === undefined) return await this.#run(sql, parameters)
+    const startedAtMs = performance.now()
+    let error: unknown
+    try {
+      return await this.#run(sql, parameters)
+    } catch (failure) {
+      error = failure
+      throw failure
+    } finally {
+      const waitedMs = this.#waitedMs
+      this.#waitedMs = 0
+      observe({ statement: statementOf(sql), startedAtMs, endedAtMs: performance.now(), waitedMs, error })
+    }
+  }
+
+  async #run<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>> {
     if (this.#own === undefined && sql.startsWith(lookupMark)) return await this.#lookUp(sql, parameters)
-    this.#own ??= await this.#connections.connect()
+    this.#own ??= await this.#waitFor(this.#connections.connect())
     const client = this.#own
     if (parameters.length === 0) return await this.#control(client, sql)
     return await this.#execute(client, sql, parameters, (broken) => {
@@ -94,7 +119,7 @@ class PreparedClient implements PostgresPoolClient {
   }
 
   async #lookUp<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>> {
-    const { connection, done } = await this.#connections.share()
+    const { connection, done } = await this.#waitFor(this.#connections.share())
     let broken = false
     try {
       return await this.#execute(connection, sql, parameters, (isBroken) => {
@@ -123,6 +148,16 @@ class PreparedClient implements PostgresPoolClient {
       return await run<Row>(client, { text: sql, values })
     } catch (error) {
       throw asDatabaseFailure(error)
+    }
+  }
+
+  async #waitFor<Connection>(connecting: Promise<Connection>): Promise<Connection> {
+    if (this.#connections.observe === undefined) return await connecting
+    const startedAtMs = performance.now()
+    try {
+      return await connecting
+    } finally {
+      this.#waitedMs = performance.now() - startedAtMs
     }
   }
 

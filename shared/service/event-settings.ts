@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { contracts } from '../events/contracts/all.ts'
+import type { Shards } from '../events/tags.ts'
 import { OneOf } from '../schema.ts'
 
 /** At a stream's cap: refuse to publish, or let go what was not consumed. */
@@ -40,21 +41,44 @@ export const eventSettings = {
     minimum: 1_048_576,
     maximum: 1_099_511_627_776,
   }),
+  eventsInboxDays: count('how long transactional subscriptions remember what they have handled, days', {
+    default: 30,
+    minimum: 1,
+    maximum: 3_650,
+  }),
+  eventsArchiveDays: count('how long events that went through the outbox are kept for replays, days', {
+    default: 7,
+    minimum: 1,
+    maximum: 3_650,
+  }),
   eventsOverflow: OneOf(overflows, {
     default: 'refuse',
     description: 'at that cap: `refuse` to publish, or `trim` what was not consumed',
     expected: 'must be refuse or trim',
   }),
+  eventsWaitReplicas: count('replicas of the event server that must have an event before it counts as sent', {
+    default: 0,
+    minimum: 0,
+    maximum: 16,
+  }),
+  eventsShards: Type.Optional(
+    Type.String({
+      description:
+        'streams of a domain, user=4,request=2; the same in every service, and for ever; unset: one each',
+      expected: 'must look like user=4,request=2, each domain once, from 1 to 256',
+    }),
+  ),
 }
 
 type EventSettings = { readonly [Key in keyof typeof eventSettings]: Static<(typeof eventSettings)[Key]> }
 
 /** What events need of a service's configuration. */
-export type EventsConfig = Omit<EventSettings, 'eventsPublish'> & {
+export type EventsConfig = Omit<EventSettings, 'eventsPublish' | 'eventsShards'> & {
   readonly serviceName: string
   readonly redisUrl: string
   readonly redisTimeoutMs: number
   readonly eventsPublish?: string
+  readonly eventsShards?: string
 }
 
 /** The names of what `EventsConfig` holds. */
@@ -77,6 +101,30 @@ export function parseHeldBack(text: string | undefined): Readonly<Record<string,
     versions[contract.name] = to
   }
   return versions
+}
+
+/**
+ * What is wrong with `eventsInboxDays`: an event that can still come again must still be remembered, or its handler runs
+ * twice.
+ */
+export function inboxWeakness(
+  settings: Partial<Pick<EventSettings, 'eventsInboxDays' | 'eventsArchiveDays' | 'eventsRetentionHours'>>,
+): string | undefined {
+  const { eventsInboxDays, eventsArchiveDays = 0, eventsRetentionHours = 0 } = settings
+  const least = Math.max(eventsArchiveDays, Math.ceil(eventsRetentionHours / 24))
+  if (eventsInboxDays === undefined || eventsInboxDays >= least) return undefined
+  return `must be at least ${least}, because streams or the archive keep events so long`
+}
+
+/** The streams of `eventsShards` by domain; undefined where it is wrong. */
+export function parseShards(text: string | undefined): Shards | undefined {
+  const shards: Record<string, number> = {}
+  for (const part of text?.split(',') ?? []) {
+    const [, domain, number] = /^([a-z][a-z0-9_]*)=([1-9]\d{0,2})$/.exec(part.trim()) ?? []
+    if (domain === undefined || domain in shards || Number(number) > 256) return undefined
+    shards[domain] = Number(number)
+  }
+  return shards
 }
 
 function count(description: string, limits: { default: number; minimum: number; maximum: number }) {

@@ -17,22 +17,26 @@ import { type RedisTransports, redisTransports } from '../events/redis/transport
 import type { Registry as EventRegistry } from '../events/registry.ts'
 import type { ReplayJobs } from '../events/replay-jobs.ts'
 import type { SubscriptionStore } from '../events/store.ts'
+import { tagsOf } from '../events/tags.ts'
 import { memoryTransports, type Transports } from '../events/transports.ts'
 import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
-import { postgresInbox } from '../postgres/inbox.ts'
-import { postgresOutbox } from '../postgres/outbox/add.ts'
-import { createRelay } from '../postgres/outbox/relay.ts'
+import type { Telemetry } from '../observability/telemetry.ts'
+import { postgresInbox, pruneInbox } from '../postgres/inbox.ts'
+import { postgresArchive } from '../postgres/outbox/archive.ts'
 import { postgresReplayJobs } from '../postgres/replay-jobs.ts'
 import { postgresStore } from '../postgres/subscription-store.ts'
 import { eventConnector } from '../redis.ts'
 import { repeat } from '../repeat.ts'
-import { type EventsConfig, parseHeldBack } from './event-settings.ts'
+import { type EventsConfig, parseHeldBack, parseShards } from './event-settings.ts'
+import { Relaying, type ServiceOutbox } from './relaying.ts'
+import { createSystemEvents, type SystemEvents } from './system-events.ts'
 
 const retentionEveryMs = 60_000
-const relayStopMs = 5_000
+const pruneEveryMs = 3_600_000
+const dayMs = 86_400_000
 
 export type ServiceTransports = Transports & Partial<Pick<RedisTransports, 'commands' | 'connections'>>
 
@@ -41,7 +45,10 @@ export interface ServiceEvents<Trx> {
   readonly transports: ServiceTransports
   readonly operations: EventOperations
   readonly live: Live
-  /** Trims the streams that the service owns, every minute, until the returned function is called. */
+  /** What the process tells of itself. */
+  readonly system: SystemEvents
+  readonly outbox: ServiceOutbox
+  /** Trims the streams that the service owns, and what the inbox need not remember, until the returned function is called. */
   readonly keepRetention: () => () => Promise<void>
   /** Sends what the outbox holds, until the returned function is called. */
   readonly keepRelaying: () => () => Promise<void>
@@ -50,12 +57,16 @@ export interface ServiceEvents<Trx> {
 export interface ServiceEventsOptions<Schema> {
   /** Keeps what must outlive Redis: subscriptions, replays, outbox and inbox; `migrateShared` makes their tables. */
   readonly db: Kysely<Schema>
+  /** Its URL, where a relay hears of what other processes add; without it the relay looks every second. */
+  readonly databaseUrl?: string
   /** Every event that the service knows. */
   readonly registry: EventRegistry
   /** The domains whose events the service owns: it alone trims their streams. */
   readonly ownedDomains: readonly string[]
   readonly logger: Logger
   readonly metrics?: MetricsRegistry
+  /** Default: ids are handed on, nothing is recorded. */
+  readonly telemetry?: Pick<Telemetry, 'events' | 'redis'>
   /** Takes who does what to subscriptions, dead letters and replays: before it is done, and after. */
   readonly record: (row: EventsAudit) => Promise<void>
 }
@@ -68,27 +79,47 @@ export interface ServiceEventsOptions<Schema> {
  */
 export async function openServiceEvents<Schema>(
   config: EventsConfig,
-  { db, registry, ownedDomains, logger, metrics, record }: ServiceEventsOptions<Schema>,
+  {
+    db,
+    databaseUrl,
+    registry,
+    ownedDomains,
+    logger,
+    metrics,
+    telemetry,
+    record,
+  }: ServiceEventsOptions<Schema>,
 ): Promise<ServiceEvents<Transaction<Schema>>> {
   const { serviceName: service, eventsPublish, eventsMaxBytes: maxBytes } = config
   const transports = await openTransports(config, logger, {
     store: postgresStore(db),
     replays: postgresReplayJobs(db),
+    ...(telemetry && { telemetry }),
   })
   if (metrics) subscriptionMetrics({ registry: metrics, service, ...transports })
   const observer = {
-    ...eventContext(),
+    ...(telemetry?.events ?? eventContext()),
     ...(metrics && eventMetrics({ registry: metrics, types: registry.names })),
   }
   const publishVersions = parseHeldBack(eventsPublish) ?? {}
+  const shards = parseShards(config.eventsShards) ?? {}
   const { eventsKeepAliveMs: keepAliveMs } = config
   const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
-  const common = { service, transports, logger, observer, publishVersions, maxBytes, timing }
-  let added = () => {}
+  const common = { service, transports, logger, observer, publishVersions, shards, maxBytes, timing }
+  const relaying = new Relaying({
+    db,
+    databaseUrl: transports.commands && databaseUrl,
+    shards,
+    archiveDays: config.eventsArchiveDays,
+    idleTimeoutMs: Math.max(10_000, config.redisTimeoutMs * 4),
+    logger,
+    metrics,
+  })
   const events = createEvents<Transaction<Schema>>({
     ...common,
-    outbox: postgresOutbox({ onAdded: () => added() }),
+    outbox: relaying.outbox,
     inbox: postgresInbox(db),
+    archive: postgresArchive(db),
     audit: (told) => record(deadLettersAudit(told)),
   })
   const moveOwner = async (from: string) => {
@@ -105,32 +136,44 @@ export async function openServiceEvents<Schema>(
       to: service,
     })
   }
+  const tags = ownedDomains.flatMap((domain) => tagsOf(domain, shards))
   return {
     events,
     transports,
-    live: createLive({ transports, contracts: registry.contracts, logger }),
+    live: createLive({ transports, contracts: registry.contracts, logger, shards }),
+    system: createSystemEvents({ events, logger }),
     operations: createEventOperations({ events, registry, record, moveOwner }),
-    keepRetention: () => keepRetention(config, transports, { ownedDomains, logger, observer }),
-    keepRelaying() {
-      const relay = createRelay({ db, events, streams: transports.streams, logger })
-      added = () => relay.poke()
-      relay.start()
-      return async () => {
-        if (!(await relay.stop(relayStopMs))) throw new Error('events of the outbox are still being sent')
-      }
+    outbox: {
+      status: relaying.status,
+      redrive: (since, checked) => relaying.redrive(events, transports.streams, since, checked),
     },
+    keepRetention() {
+      const ends = [
+        keepRetention(config, transports, { tags, logger, observer }),
+        keepInbox(db, config.eventsInboxDays, logger),
+      ]
+      return async () => void (await Promise.all(ends.map((end) => end())))
+    },
+    keepRelaying: () => relaying.start(events, transports.streams),
   }
 }
 
 async function openTransports(
   config: EventsConfig,
   logger: Logger,
-  kept: { readonly store: SubscriptionStore; readonly replays: ReplayJobs },
+  {
+    telemetry,
+    ...kept
+  }: {
+    readonly store: SubscriptionStore
+    readonly replays: ReplayJobs
+    readonly telemetry?: Pick<Telemetry, 'redis'>
+  },
 ): Promise<ServiceTransports> {
   const { redisUrl, redisTimeoutMs: timeoutMs, serviceName: name } = config
   if (redisUrl === 'memory://') return memoryTransports(kept)
   return await redisTransports({
-    connect: eventConnector(redisUrl, { name, timeoutMs }),
+    connect: eventConnector(redisUrl, { name, timeoutMs, observer: telemetry?.redis }),
     logger,
     consumer: `${hostname()}:${crypto.randomUUID().slice(0, 8)}`,
     prefix: config.eventsPrefix,
@@ -138,6 +181,7 @@ async function openTransports(
     keepAliveMs: config.eventsKeepAliveMs,
     maxEntryBytes: config.eventsMaxBytes,
     overflow: config.eventsOverflow,
+    waitReplicas: config.eventsWaitReplicas,
     ...kept,
   })
 }
@@ -145,21 +189,24 @@ async function openTransports(
 function keepRetention(
   config: EventsConfig,
   { commands, store }: ServiceTransports,
-  options: Pick<RetentionOptions, 'logger' | 'observer'> & Pick<ServiceEventsOptions<never>, 'ownedDomains'>,
+  options: Pick<RetentionOptions, 'tags' | 'logger' | 'observer'>,
 ): () => Promise<void> {
   if (commands === undefined) return async () => {}
-  const { ownedDomains, ...told } = options
   const trim = () =>
     enforceRetention({
-      ...told,
+      ...options,
       redis: commands,
       store,
-      tags: ownedDomains,
       prefix: config.eventsPrefix,
       maxAgeMs: config.eventsRetentionHours * 3_600_000,
       maxBytes: config.eventsRetentionBytes,
       overflow: config.eventsOverflow,
     })
-  const failed = (error: unknown) => told.logger.warn({ err: error }, 'the streams could not be trimmed')
+  const failed = (error: unknown) => options.logger.warn({ err: error }, 'the streams could not be trimmed')
   return repeat(trim, { everyMs: retentionEveryMs, failed })
+}
+
+function keepInbox<Schema>(db: Kysely<Schema>, days: number, logger: Logger): () => Promise<void> {
+  const failed = (error: unknown) => logger.warn({ err: error }, 'the inbox could not be pruned')
+  return repeat(() => pruneInbox(db, { olderThanMs: days * dayMs }), { everyMs: pruneEveryMs, failed })
 }

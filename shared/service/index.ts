@@ -1,3 +1,11 @@
-export { type EventsConfig, eventSettings, eventsConfigKeys, parseHeldBack } from './event-settings.ts'
+export {
+  type EventsConfig,
+  eventSettings,
+  eventsConfigKeys,
+  inboxWeakness,
+  parseHeldBack,
+  parseShards,
+} from './event-settings.ts'
 export { openServiceEvents, type ServiceEvents, type ServiceEventsOptions } from './events.ts'
 export { type OutboxConfig, openServiceOutbox, outboxConfigKeys } from './outbox.ts'
+export { createSystemEvents, type SystemEvents, type SystemEventsOptions } from './system-events.ts'

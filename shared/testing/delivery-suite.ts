@@ -3,6 +3,7 @@ import { deadLetters } from './delivery/dead-letters.ts'
 import { delivers } from './delivery/delivers.ts'
 import { fails } from './delivery/fails.ts'
 import { orders } from './delivery/orders.ts'
+import { repeated } from './delivery/repeated.ts'
 import { replays } from './delivery/replays.ts'
 import { type Ground, onStage } from './delivery/stage.ts'
 import { versions } from './delivery/versions.ts'
@@ -22,7 +23,16 @@ export interface DeliverySuiteOptions {
   readonly differences?: Readonly<Record<string, string>>
 }
 
-const SCENES = { ...delivers, ...fails, ...batches, ...deadLetters, ...orders, ...replays, ...versions }
+const SCENES = {
+  ...delivers,
+  ...repeated,
+  ...fails,
+  ...batches,
+  ...deadLetters,
+  ...orders,
+  ...replays,
+  ...versions,
+}
 
 /** Every sentence of the delivery contract that holds on every transport. */
 export const deliverySentences: readonly string[] = Object.keys(SCENES)

@@ -55,6 +55,9 @@ const silent = { debug: quiet, info: quiet, warn: quiet, error: quiet }
  * const events = testEvents()
  * await events.consumed('user.created')
  * ```
+ *
+ * Transactional handlers are tested with the real thing: `testEvents({ inbox: postgresInbox(db) })`. What was consumed is
+ * committed then.
  */
 export function testEvents<C extends EventContract = Known, Trx = never>(
   options: Partial<Omit<EventsOptions<Trx>, 'observer'>> = {},

@@ -1,7 +1,6 @@
-import type { EventOperations } from '@kiln/shared'
 import { AppError } from '@kiln/shared/errors'
 import { createLogger } from '@kiln/shared/observability'
-import { eventsConfigKeys } from '@kiln/shared/service'
+import { eventsConfigKeys, type ServiceEvents } from '@kiln/shared/service'
 import type { Environment } from '@kiln/shared/settings'
 import { loadConfig } from '../config.ts'
 import { declareConsumers } from '../consumers.ts'
@@ -12,7 +11,7 @@ import { openEvents } from '../infrastructure/events.ts'
 export async function withServiceEvents(
   env: Environment,
   stderr: (text: string) => void,
-  work: (operations: EventOperations) => Promise<void>,
+  work: (opened: Pick<ServiceEvents<never>, 'operations' | 'outbox'>) => Promise<void>,
 ): Promise<void> {
   const config = loadConfig(env, [...eventsConfigKeys, ...databaseConfigKeys])
   if (config.redisUrl === 'memory://') {
@@ -23,10 +22,10 @@ export async function withServiceEvents(
   const { logger } = createLogger({ service, level: 'error', format: 'text', destination: { write: stderr } })
   const db = connectServiceDatabase(config)
   try {
-    const { events, transports, operations } = await openEvents(config, { db, logger })
+    const { events, transports, operations, outbox } = await openEvents(config, { db, logger })
     try {
       declareConsumers(events)
-      await work(operations)
+      await work({ operations, outbox })
     } finally {
       await events.close()
       await transports.close()

@@ -11,9 +11,10 @@ const ownedDomains = ['user']
 
 /** The service's events, on Redis or in memory. @throws when Redis does not answer in time. */
 export function openEvents(
-  config: EventsConfig,
+  config: EventsConfig & { readonly databaseUrl: string },
   options: Omit<ServiceEventsOptions<Schema>, 'registry' | 'ownedDomains' | 'record'>,
 ) {
+  const { databaseUrl } = config
   const record = auditEvents(options.db)
-  return openServiceEvents(config, { registry, ownedDomains, record, ...options })
+  return openServiceEvents(config, { databaseUrl, registry, ownedDomains, record, ...options })
 }

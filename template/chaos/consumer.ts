@@ -5,7 +5,13 @@ import { createEvents, redisTransports } from '@kiln/shared'
 import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { createLifecycle } from '@kiln/shared/lifecycle'
 import { createLogger, eventContext } from '@kiln/shared/observability'
-import { connectDatabase, migrateShared, postgresInbox, postgresReplayJobs, postgresStore } from '@kiln/shared/postgres'
+import {
+  connectDatabase,
+  migrateShared,
+  postgresInbox,
+  postgresReplayJobs,
+  postgresStore,
+} from '@kiln/shared/postgres'
 import { eventConnector } from '@kiln/shared/redis'
 import { type ConsumerSettings, type ConsumerTables, settingsVariable } from './consumer-tables.ts'
 

@@ -2,12 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
 import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
-import { startWithAdmin } from '../support/admin.ts'
 import { buildRequest } from '../support/build-request.ts'
 import { readEventStream } from '../support/event-stream.ts'
 import { startOtherService } from '../support/other-service.ts'
 import { startService } from '../support/process.ts'
 import { hasRedis } from '../support/redis.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 
@@ -69,7 +69,7 @@ describe.skipIf(!hasRedis)('events of the running service', () => {
 
   test('users are shown live, and who comes back is shown what was missed', async () => {
     const watch = (headers: Record<string, string> = {}) =>
-      service.call('GET', '/api/events/live', undefined, headers)
+      service.call('GET', '/api/events/live?types=user.created', undefined, headers)
     const first = readEventStream(await watch())
     await eventually(() => expect(first.received).toHaveLength(1))
 
@@ -154,7 +154,7 @@ describe.skipIf(!hasRedis)('two processes of one service', () => {
 describe.skipIf(!hasRedis)('stopping', () => {
   test('does not wait for those who watch: they are told to come back elsewhere', async () => {
     const service = await startWithAdmin()
-    const stream = readEventStream(await service.call('GET', '/api/events/live'))
+    const stream = readEventStream(await service.call('GET', '/api/events/live?types=user.created'))
     await eventually(() => expect(stream.received).toHaveLength(1))
 
     service.signal('SIGTERM')

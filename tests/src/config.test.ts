@@ -91,6 +91,8 @@ describe('values', () => {
     ['SERVICE_DATABASE_URL', 'mysql://host/name'],
     ['SERVICE_DATABASE_URL', 'postgres://host'],
     ['SERVICE_REDIS_URL', 'http://host'],
+    ['SERVICE_EVENTS_SHARDS', 'user=four'],
+    ['SERVICE_EVENTS_WAIT_REPLICAS', '-1'],
     ['SERVICE_DATABASE_POOL_MAX', '5000'],
     ['SERVICE_SHUTDOWN_TIMEOUT_MS', '1e9'],
   ])('%s=%s is refused by name, without the value', (name, value) => {

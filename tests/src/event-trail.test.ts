@@ -56,17 +56,16 @@ describe('what operators do to events is in the trail before it is done', () => 
       await post('/api/events/replays', { subscription }),
       await post(`/api/events/subscriptions/${subscription}/pause`),
     ]
-    const after = await deadLetters()
-    const replays = await service.call('GET', '/api/events/replays', { token })
-    const { body: subscriptions } = await service.call('GET', '/api/events/subscriptions', { token })
     await postgres.restart()
 
     const codes = answers.map(({ status, body }) => [status, body.code])
     expect(codes).toEqual(Array.from({ length: 4 }, () => [503, 'DATABASE_UNAVAILABLE']))
-    expect(after).toEqual(before)
+    await eventually(async () => expect(await trail()).toEqual([]))
+    const replays = await service.call('GET', '/api/events/replays', { token })
+    const { body: subscriptions } = await service.call('GET', '/api/events/subscriptions', { token })
+    expect(await deadLetters()).toEqual(before)
     expect(replays.body).toEqual({ items: [] })
     expect(subscriptions).toMatchObject({ items: [{ paused: false }] })
-    await eventually(async () => expect(await trail()).toEqual([]))
   })
 
   test('a change has two rows: what was meant, and what was done', async () => {

@@ -10,10 +10,10 @@ import { testEnvironment } from './service.ts'
 const root = resolve(import.meta.dirname, '../..')
 
 /** The program under test, words separated by blanks: the compiled one, or another runtime; default the source on Bun. */
-const program = process.env.TEST_PROGRAM?.split(' ') ?? [process.execPath, resolve(root, 'src/main.ts')]
+const underTest = process.env.TEST_PROGRAM?.split(' ') ?? [process.execPath, resolve(root, 'src/main.ts')]
 
 /** A compiled program is one word. */
-export const isCompiled = program.length === 1
+export const isCompiled = underTest.length === 1
 
 export interface Outcome {
   readonly exitCode: number
@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   readonly cwd?: string
+  /** In place of the program under test. */
+  readonly program?: string | undefined
 }
 
 /**
@@ -34,8 +36,9 @@ export interface RunOptions {
 const onLifeline = '{ read -r word <&3 || kill -9 $$; } >/dev/null 2>&1 & exec "$@" 3<&-'
 
 /** Starts the program with nothing of our own environment but what it is given. */
-export function spawnProgram(args: readonly string[], { env = {}, cwd = root }: RunOptions = {}) {
-  const child = spawn('sh', ['-c', onLifeline, 'sh', ...program, ...args], {
+export function spawnProgram(args: readonly string[], { env = {}, cwd = root, program }: RunOptions = {}) {
+  const command = program === undefined ? underTest : [program]
+  const child = spawn('sh', ['-c', onLifeline, 'sh', ...command, ...args], {
     cwd,
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
@@ -80,6 +83,7 @@ export interface RunningService {
 export async function startService(
   overrides: Record<string, string> = {},
   args: readonly string[] = ['serve', '--migrate'],
+  { program }: Pick<RunOptions, 'program'> = {},
 ): Promise<RunningService> {
   const database = await createTestDatabase()
   const keys = createTestKeys()
@@ -93,7 +97,7 @@ export async function startService(
       : { SERVICE_REDIS_URL: 'memory://', SERVICE_SINGLE_REPLICA: 'true' }),
     ...overrides,
   })
-  const { child, output, ended } = spawnProgram(args, { env })
+  const { child, output, ended } = spawnProgram(args, { env, program })
   const port = await eventually(() => {
     const ready = /"port":(\d+).*"msg":"ready"/.exec(output.stdout)
     if (ready === null) throw new Error(`the service is not ready:\n${output.stdout}${output.stderr}`)
@@ -108,7 +112,7 @@ export async function startService(
     ended,
     signal: (signal) => child.kill(signal),
     command: (args, options = {}) =>
-      runProgram(args, { env: { ...env, SERVICE_PORT: String(port) }, ...options }),
+      runProgram(args, { env: { ...env, SERVICE_PORT: String(port) }, program, ...options }),
     async close() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       await ended

@@ -83,7 +83,10 @@ export async function createTestService(
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest, ...observers],
-    report: (error, code) => reported.push({ error, code }),
+    report(error, code) {
+      reported.push({ error, code })
+      events.system.failed(error, code)
+    },
     closing: () => false,
     maxBodyBytes: config.maxBodyBytes,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },

@@ -25,8 +25,8 @@ export interface ConsumerOptions {
   /** How often what is parked is looked at. */
   readonly parkedEveryMs: number
   readonly isPaused: () => boolean
-  /** A replay's group and end; absent for the live subscription. */
-  readonly replay?: Required<Pick<JoinOptions, 'group' | 'until'>>
+  /** A replay's group and end, and whether its archive comes first; absent for the live subscription. */
+  readonly replay?: Required<Pick<JoinOptions, 'group' | 'until'>> & { readonly isFed: () => boolean }
 }
 
 /** Reads one tag for one subscription, in this process, until it is stopped. */
@@ -72,7 +72,7 @@ export class Consumer {
       ordered: subscription.ordered,
       start: subscription.start,
       maxBehind: subscription.maxBehind,
-      ...(replay && { ...replay, deadLettersOf: subscription.group }),
+      ...(replay && { group: replay.group, until: replay.until, deadLettersOf: subscription.group }),
     })
     this.#member = member
     const group = replay?.group ?? subscription.group
@@ -140,7 +140,8 @@ export class Consumer {
     if (room <= 0 || this.#options.isPaused()) return dispatcher.room.wait(ROOM_MS)
     if (!dispatcher.blocked && this.#options.now() >= this.#recoverAtMs)
       return this.#recover(member, dispatcher, room)
-    const entries = await member.read(room, dispatcher.blocked ? 'again' : 'all')
+    const isFed = this.#options.replay?.isFed() ?? true
+    const entries = await member.read(room, dispatcher.blocked || !isFed ? 'again' : 'all')
     if (this.#stop.signal.aborted) await member.handBack(entries)
     else if (entries.length > 0) dispatcher.accept(entries)
   }

@@ -1,6 +1,6 @@
 import { millisecondsOf } from '../entry-id.ts'
 import type { Outcome } from '../observer.ts'
-import { type Entry, originOf, refOf } from '../transport.ts'
+import { type Entry, isFresh, originOf, refOf } from '../transport.ts'
 import { Acks } from './acks.ts'
 import { type Delivery, deliveryOf, type Invocation } from './delivery.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
@@ -123,7 +123,7 @@ export class Dispatcher {
       if (this.#busy.has(delivery.ref)) continue
       this.#busy.set(delivery.ref, entry)
       if (delivery.decided === 'skip') this.#finish(delivery, 'skipped', now)
-      else this.#lanes.add(delivery, entry.again && this.#held.isHeld(delivery.key))
+      else this.#lanes.add(delivery, !isFresh(entry) && this.#held.isHeld(delivery.key))
     }
     this.#pump()
   }

@@ -1,5 +1,5 @@
 import type { EventLogger } from '../observer.ts'
-import type { Entry, GroupMember } from '../transport.ts'
+import { type Entry, type GroupMember, isFresh } from '../transport.ts'
 import type { Delivery } from './delivery.ts'
 import { persist } from './persist.ts'
 import type { Subscription } from './subscription.ts'
@@ -45,7 +45,7 @@ export class HeldKeys {
 
   /** Whether an entry must be put behind its key before it may run. */
   stops({ entry, key }: Delivery): boolean {
-    return !entry.again && this.#keys.has(key)
+    return isFresh(entry) && this.#keys.has(key)
   }
 
   /** Puts the entry behind its key; true when the key turns out to be free, so that the entry may run. */

@@ -1,5 +1,6 @@
 import { EventError } from '../errors.ts'
 import type { EventLogger, EventObserver } from '../observer.ts'
+import type { EventArchive } from '../outbox.ts'
 import type { ReplayJobs } from '../replay-jobs.ts'
 import type { SubscriptionStore } from '../store.ts'
 import { type Shards, tagsOf } from '../tags.ts'
@@ -28,6 +29,7 @@ export interface PoolOptions extends Partial<Timing> {
   readonly streams: StreamTransport
   readonly store: SubscriptionStore
   readonly jobs: ReplayJobs
+  readonly archive: EventArchive | undefined
   readonly shards: Shards
   readonly observer: EventObserver
   readonly logger: EventLogger

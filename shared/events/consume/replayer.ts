@@ -1,5 +1,7 @@
 import type { EventLogger, EventObserver, Outcome } from '../observer.ts'
-import type { ReplayJob, ReplayJobs } from '../replay-jobs.ts'
+import type { EventArchive } from '../outbox.ts'
+import type { ReplayJob, ReplayJobs, ReplayPart } from '../replay-jobs.ts'
+import { ArchiveFeeder } from './archive-feeder.ts'
 import { Consumer, type ConsumerOptions } from './consumer.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -7,6 +9,7 @@ export interface ReplayerOptions
   extends Omit<ConsumerOptions, 'subscription' | 'tag' | 'isPaused' | 'replay'> {
   readonly service: string
   readonly jobs: ReplayJobs
+  readonly archive: EventArchive | undefined
   readonly subscriptions: () => readonly Subscription[]
   readonly observer: EventObserver
   readonly logger: EventLogger
@@ -19,6 +22,7 @@ const ENDS: ReadonlySet<Outcome> = new Set(['done', 'duplicate', 'dead'])
 interface Running {
   readonly job: ReplayJob
   readonly consumers: readonly Consumer[]
+  readonly feeders: readonly ArchiveFeeder[]
   handled: number
 }
 
@@ -48,8 +52,9 @@ export class Replayer {
   async #look(): Promise<void> {
     try {
       const jobs = await this.#options.jobs.list()
-      for (const running of [...this.#running.values()]) await this.#tend(running, jobs)
+      // Joined first: tending ends some, which this list still calls running.
       for (const job of jobs) if (job.status === 'running' && !this.#stopped) await this.#join(job)
+      for (const running of [...this.#running.values()]) await this.#tend(running, jobs)
     } catch (error) {
       this.#options.logger.debug({ err: error }, 'replays could not be looked at; trying again')
     }
@@ -63,35 +68,44 @@ export class Replayer {
     const { service, subscriptions } = this.#options
     const subscription = subscriptions().find(({ name }) => name === job.subscription)
     if (job.service !== service || !subscription || this.#running.has(job.id)) return
+    const feeders = job.parts.map((part) => this.#feeder(job, part))
+    const replayed = restrict(subscription, job)
     const running: Running = {
       job,
       handled: 0,
-      consumers: job.parts.map(({ tag, until }) => {
-        const observer = this.#counting(() => running.handled++)
-        const replay = { group: job.group, until }
-        const replayed = restrict(subscription, job)
-        return new Consumer({
-          ...this.#options,
-          observer,
-          subscription: replayed,
-          tag,
-          replay,
-          isPaused: () => false,
-        })
-      }),
+      feeders,
+      consumers: job.parts.map(
+        ({ tag, until }, at) =>
+          new Consumer({
+            ...this.#options,
+            observer: this.#counting(() => running.handled++),
+            subscription: replayed,
+            tag,
+            replay: { group: job.group, until, isFed: () => feeders[at]?.done ?? true },
+            isPaused: () => false,
+          }),
+      ),
     }
     this.#running.set(job.id, running)
     for (const consumer of running.consumers) await consumer.start()
+    for (const feeder of feeders) feeder.start()
+  }
+
+  #feeder({ group, events }: ReplayJob, part: ReplayPart): ArchiveFeeder {
+    const { transport, archive, logger } = this.#options
+    const operations = transport.operate(part.tag, group)
+    return new ArchiveFeeder({ part, types: events, operations, archive, logger })
   }
 
   async #tend(running: Running, jobs: readonly ReplayJob[]): Promise<void> {
     const { jobs: store, logger, now, transport } = this.#options
-    const { job, consumers } = running
+    const { job, consumers, feeders } = running
     const handled = running.handled
     if (handled > 0) await store.advance(job.id, handled)
     running.handled -= handled
     if (jobs.find(({ id }) => id === job.id)?.status !== 'running') return this.#leave(running, now())
 
+    if (!feeders.every(({ done }) => done)) return
     const finished = await Promise.all(consumers.map(({ member }) => member?.finished() ?? false))
     if (finished.includes(false) || !(await store.end(job.id, 'done'))) return
     await this.#leave(running, now())
@@ -101,6 +115,7 @@ export class Replayer {
 
   async #leave(running: Running, deadlineMs: number): Promise<void> {
     this.#running.delete(running.job.id)
+    await Promise.all(running.feeders.map((feeder) => feeder.stop()))
     await Promise.all(running.consumers.map((consumer) => consumer.stop(deadlineMs)))
     if (running.handled > 0) await this.#options.jobs.advance(running.job.id, running.handled)
   }

@@ -1,6 +1,6 @@
 import { PermanentError } from '../errors.ts'
 import type { EventLogger, Outcome } from '../observer.ts'
-import { type GroupMember, type Move, originOf } from '../transport.ts'
+import { type GroupMember, isFresh, type Move, originOf } from '../transport.ts'
 import type { Delivery } from './delivery.ts'
 import { fateOf, outcomeOf } from './fate.ts'
 import type { DependencyGate } from './gate.ts'
@@ -39,7 +39,7 @@ export class Settlement {
     const { entry } = delivery
     if (!failure) {
       gate.succeeded()
-      if (subscription.ordered && entry.again) void this.#release(delivery, startedAtMs)
+      if (subscription.ordered && !isFresh(entry)) void this.#release(delivery, startedAtMs)
       else if (entry.suspect) void this.#acknowledgeNow(delivery, startedAtMs)
       else this.#options.finish(delivery, successOf(delivery), startedAtMs)
       return

@@ -22,6 +22,8 @@ export class MemoryGroup {
   readonly held = new Map<string, string>()
   readonly behind = new Map<string, FieldMap[]>()
   leader: string | undefined
+  /** How far a replay was fed from the archive. */
+  fed: string | undefined
   position: string
 
   constructor(stream: MemoryStream, position: string) {

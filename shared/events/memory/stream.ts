@@ -1,6 +1,8 @@
+import { identityOf } from '../duplicates.ts'
 import { compareIds, idBeforeTime } from '../entry-id.ts'
 import type { AppendOutcome, Fields, StartPosition, StoredEntry } from '../transport.ts'
 import { MemoryGroup } from './group.ts'
+import { SeenEvents } from './seen-events.ts'
 
 const MAX_ENTRIES = 10_000
 
@@ -8,6 +10,7 @@ const MAX_ENTRIES = 10_000
 export class MemoryStream {
   readonly groups = new Map<string, MemoryGroup>()
   readonly #now: () => number
+  readonly #seen: SeenEvents
   readonly #waiting = new Set<() => void>()
   entries: StoredEntry[] = []
   #lastMs = 0
@@ -16,6 +19,7 @@ export class MemoryStream {
 
   constructor(now: () => number) {
     this.#now = now
+    this.#seen = new SeenEvents(now)
   }
 
   nextId(): string {
@@ -27,10 +31,14 @@ export class MemoryStream {
 
   append(entries: readonly Fields[]): readonly AppendOutcome[] {
     const outcomes = entries.map((flat): AppendOutcome => {
+      const identity = identityOf(flat)
+      const known = this.#seen.entryOf(identity)
+      if (known !== undefined) return { ok: true, entryId: known, duplicate: true }
       const fields: Record<string, string> = {}
       for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string
       const id = this.nextId()
       this.entries.push({ id, fields })
+      this.#seen.remember(identity, id)
       return { ok: true, entryId: id }
     })
     this.#trim()

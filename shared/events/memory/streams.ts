@@ -50,12 +50,17 @@ export class MemoryStreams implements StreamTransport {
     this.#consumer = consumer
   }
 
+  /** Nothing can fail here, so no key is ever stopped. */
   async append(tag: string, entries: readonly Fields[]): Promise<readonly AppendOutcome[]> {
     return this.#broker.stream(tag).append(entries)
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {
-    const state = this.#broker.stream(options.tag).group(options.group, options.start)
+    const stream = this.#broker.stream(options.tag)
+    // A replay's group exists until the replay is over.
+    if (options.until !== undefined && !stream.groups.has(options.group))
+      throw new Error(`NOGROUP ${options.group}`)
+    const state = stream.group(options.group, options.start)
     return new MemoryMember({ ...options, state, consumer: this.#consumer, now: this.#broker.now })
   }
 
@@ -134,6 +139,17 @@ function operationsOf(stream: MemoryStream, group: () => MemoryGroup, name: stri
     },
     async create(after) {
       stream.group(name, 'new', after)
+    },
+    async fed() {
+      const { fed, again = [], pending, abandoned = [] } = stream.groups.get(name) ?? {}
+      return { position: fed, waiting: again.length + (pending?.size ?? 0) + abandoned.length }
+    },
+    async feed(entries, { after, until }) {
+      const state = stream.groups.get(name)
+      if (!state || (state.fed ?? after) !== after) return false
+      for (const { id, fields } of entries) state.deliverAgain({ ...fields, [NOTE.archived]: id })
+      state.fed = until
+      return true
     },
     async remove() {
       stream.groups.delete(name)

@@ -22,7 +22,7 @@ function rank(version: string): number {
 }
 
 /** Reads `INFO`'s lines. */
-function fieldsOf(info: string): Readonly<Record<string, string>> {
+export function infoFields(info: string): Readonly<Record<string, string>> {
   const pairs = info.split('\r\n').filter((line) => line.includes(':'))
   return Object.fromEntries(
     pairs.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
@@ -48,7 +48,7 @@ export function capabilitiesOf(server: 'redis' | 'valkey', version: string): Cap
  * @throws when it is older than Redis 7.0.
  */
 export async function detectCapabilities(redis: RedisClient, logger: EventLogger): Promise<Capabilities> {
-  const info = fieldsOf(await redis.info())
+  const info = infoFields(await redis.info())
   const server = info.server_name === 'valkey' || info.valkey_version !== undefined ? 'valkey' : 'redis'
   const version = (server === 'valkey' ? info.valkey_version : info.redis_version) ?? '0'
   if (rank(version) < rank('7.0.0'))

@@ -10,6 +10,8 @@ export interface GroupKeys {
   readonly due: string
   /** Stream of what is delivered again to this group only. */
   readonly again: string
+  /** How far a replay was fed from the archive. */
+  readonly fed: string
   readonly dead: string
   readonly parked: string
   /** Ordered groups: hash of held key to the origin id it waits for. */
@@ -28,6 +30,7 @@ export function groupKeys(prefix: string, tag: string, group: string): GroupKeys
     stream,
     due: `${stream}:due:${group}`,
     again: `${stream}:again:${group}`,
+    fed: `${stream}:fed:${group}`,
     dead: `${stream}:dead:${group}`,
     parked: `${stream}:parked:${group}`,
     held: `${stream}:held:${group}`,
@@ -45,9 +48,27 @@ export function aliveKey(keys: GroupKeys, group: string, consumer: string): stri
   return `${keys.stream}:alive:${group}:${consumer}`
 }
 
-/** Exists while the stream is at its cap. */
-export function fullKey(prefix: string, tag: string): string {
-  return `${streamKey(prefix, tag)}:full`
+export interface TagKeys {
+  readonly stream: string
+  /** Hash of the identities of events added of late to the ids of their entries. */
+  readonly seen: string
+  /** The generation of identities before. */
+  readonly seenBefore: string
+  /** Exists while the stream is at its cap. */
+  readonly full: string
+  /** The id below which retention has trimmed the stream. */
+  readonly trimmed: string
+}
+
+export function tagKeys(prefix: string, tag: string): TagKeys {
+  const stream = streamKey(prefix, tag)
+  return {
+    stream,
+    seen: `${stream}:seen`,
+    seenBefore: `${stream}:seen:old`,
+    full: `${stream}:full`,
+    trimmed: `${stream}:trimmed`,
+  }
 }
 
 /** Pub/Sub ignores database numbers: services that share a server differ in their prefix. */

@@ -9,7 +9,7 @@ import { runScript, script } from './run-script.ts'
  * The new group is made where the old one stands, with what it holds and how often that was delivered; the old one
  * goes last. Gives moved or taken, pending entries moved, and those that were trimmed.
  */
-const MOVE_GROUP = script(`
+export const MOVE_GROUP = script(`
 local old, new = ARGV[1], ARGV[2]
 local function find(stream, name)
   if redis.call('EXISTS', stream) == 0 then return nil end
@@ -75,7 +75,10 @@ export async function moveGroup(
 ): Promise<MovedGroup> {
   const [old, fresh] = [groupKeys(prefix, tag, from), groupKeys(prefix, tag, to)]
   const behind = (await redis.hkeys(old.held)).flatMap((key) => [behindKey(old, key), behindKey(fresh, key)])
-  const asides = (['due', 'dead', 'parked', 'held'] as const).flatMap((name) => [old[name], fresh[name]])
+  const asides = (['due', 'fed', 'dead', 'parked', 'held'] as const).flatMap((name) => [
+    old[name],
+    fresh[name],
+  ])
   const keys = [old.stream, old.again, fresh.again, old.leader, ...asides, ...behind]
   const reply = await runScript(redis, MOVE_GROUP, keys, [from, to])
   const [outcome, pending, trimmed] = reply as [string, number, number]

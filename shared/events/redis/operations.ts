@@ -1,14 +1,27 @@
 import { millisecondsOf } from '../entry-id.ts'
-import type { GroupHealth, GroupOperations, StoredEntry } from '../transport.ts'
+import { type GroupHealth, type GroupOperations, NOTE, type StoredEntry } from '../transport.ts'
 import type { RedisClient } from './connections.ts'
 import { ENSURE_GROUP } from './group-scripts.ts'
 import { behindKey, groupKeys } from './keys.ts'
 import { groupPosition } from './position.ts'
 import { type EntryReply, recordOf } from './replies.ts'
-import { runScript } from './run-script.ts'
+import { runScript, script } from './run-script.ts'
 import { PURGE, REDRIVE } from './scripts.ts'
 
 const MAX_COUNTED = 10_000
+
+/** KEYS again, fed. ARGV after, until, then for each entry the number of its fields and values, and those. */
+const FEED = script(`
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if (redis.call('GET', KEYS[2]) or ARGV[1]) ~= ARGV[1] then return 0 end
+local at = 3
+while at <= #ARGV do
+  local count = tonumber(ARGV[at])
+  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + count))
+  at = at + count + 1
+end
+redis.call('SET', KEYS[2], ARGV[2])
+return 1`)
 
 /** Entries of a stream after an id, oldest first. */
 export async function entriesAfter(
@@ -57,9 +70,20 @@ export function redisOperations(
       await runScript(redis, ENSURE_GROUP, [keys.stream], [group, after])
       await runScript(redis, ENSURE_GROUP, [keys.again], [group, '0-0'])
     },
+    async fed() {
+      const [position, waiting] = await Promise.all([redis.get(keys.fed), redis.xlen(keys.again)])
+      return { position: position ?? undefined, waiting }
+    },
+    async feed(entries, { after, until }) {
+      const args = entries.flatMap(({ id, fields }) => {
+        const flat = Object.entries({ ...fields, [NOTE.archived]: id }).flat()
+        return [flat.length, ...flat]
+      })
+      return (await runScript(redis, FEED, [keys.again, keys.fed], [after, until, ...args])) === 1
+    },
     async remove() {
       const behind = (await redis.hkeys(keys.held)).map((key) => behindKey(keys, key))
-      await redis.del(keys.due, keys.again, keys.parked, keys.held, keys.leader, ...behind)
+      await redis.del(keys.due, keys.again, keys.parked, keys.held, keys.leader, keys.fed, ...behind)
       await redis.xgroup('DESTROY', keys.stream, group)
     },
   }

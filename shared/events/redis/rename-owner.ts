@@ -1,4 +1,5 @@
 import { EventError } from '../errors.ts'
+import type { Inbox } from '../inbox.ts'
 import type { EventLogger } from '../observer.ts'
 import type { RenamedSubscription } from '../operations.ts'
 import type { ReplayJobs } from '../replay-jobs.ts'
@@ -10,6 +11,8 @@ export interface RenameOwnerOptions {
   readonly redis: RedisClient
   readonly store: SubscriptionStore
   readonly replays: ReplayJobs
+  /** Without it, transactional subscriptions may handle again what they have handled under the old name. */
+  readonly inbox?: Pick<Inbox<never>, 'rename'>
   readonly logger: EventLogger
   /** Default `events`. */
   readonly prefix?: string
@@ -68,10 +71,11 @@ async function renameOne(
 }
 
 async function moveAll(
-  { redis, logger, prefix = 'events' }: RenameOwnerOptions,
+  { redis, inbox, logger, prefix = 'events' }: RenameOwnerOptions,
   old: { readonly group: string; readonly tags: readonly string[] },
   to: string,
 ): Promise<number> {
+  await inbox?.rename(old.group, to)
   let total = 0
   for (const tag of old.tags) {
     const { pending, trimmed } = await moveGroup(redis, { prefix, tag, from: old.group, to })

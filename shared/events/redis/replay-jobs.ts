@@ -5,7 +5,7 @@ import { runScript, script } from './run-script.ts'
 type Stored = Omit<ReplayJob, 'done' | 'status'>
 
 /** KEYS statuses. ARGV id, status. Ends a job that runs. */
-const END = script(`
+export const END_REPLAY = script(`
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= 'running' then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1`)
@@ -39,7 +39,7 @@ export function redisReplayJobs(redis: RedisClient, prefix: string): ReplayJobs 
       await redis.hincrby(progress, id, count)
     },
     async end(id, status) {
-      return (await runScript(redis, END, [statuses], [id, status])) === 1
+      return (await runScript(redis, END_REPLAY, [statuses], [id, status])) === 1
     },
   }
 }

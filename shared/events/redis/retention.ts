@@ -1,28 +1,29 @@
+import { DUPLICATE_WINDOW_MS } from '../duplicates.ts'
 import { compareIds } from '../entry-id.ts'
 import type { EventLogger, EventObserver } from '../observer.ts'
 import type { SubscriptionStore } from '../store.ts'
 import type { RedisClient } from './connections.ts'
-import { fullKey, streamKey } from './keys.ts'
+import { BEFORE } from './id-scripts.ts'
+import { tagKeys } from './keys.ts'
 import { runScript, script } from './run-script.ts'
 
 const DAY_MS = 86_400_000
 const FULL_MS = 300_000
 
 /**
- * KEYS stream, full. ARGV id of the oldest age kept, bytes allowed, 'refuse' or 'trim', full-flag milliseconds, the
- * lowest mark of groups that are not there or '', groups that hold nothing any more… Trims what is too old or too
- * much, no further than the oldest entry a group still needs; over the cap all the same, flags the stream or, told
- * to, trims what was needed. Gives entries trimmed, entries lost, bytes left, and 1 when full.
+ * KEYS stream, full, trimmed, seen, seen before. ARGV id of the oldest age kept, bytes allowed, 'refuse' or 'trim',
+ * full-flag milliseconds, the lowest mark of groups that are not there or '', the window of duplicates, groups that
+ * hold nothing any more… Trims what is too old or too much, no further than the oldest entry a group still needs; over
+ * the cap all the same, flags the stream or, told to, trims what was needed. Leaves the bound, by which a look for
+ * lost entries knows what was trimmed. Gives entries trimmed, entries lost, bytes left, and 1 when full.
+ *
+ * Identities that nobody asks for any more are unlinked in their last window: their expiry would free a great hash while
+ * everybody waits.
  */
-const TRIM = script(`
-local function parts(id)
-  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
-  return tonumber(ms), tonumber(seq), ms, seq
-end
-local function before(a, b)
-  local aMs, aSeq = parts(a)
-  local bMs, bSeq = parts(b)
-  return aMs < bMs or (aMs == bMs and aSeq < bSeq)
+export const TRIM = script(`${BEFORE}
+for i = 4, 5 do
+  local left = redis.call('PTTL', KEYS[i])
+  if left >= 0 and left <= tonumber(ARGV[6]) then redis.call('UNLINK', KEYS[i]) end
 end
 local function next(id)
   local _, seq, ms = parts(id)
@@ -33,7 +34,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   return { 0, 0, 0, 0 }
 end
 local forgotten = {}
-for i = 6, #ARGV do forgotten[ARGV[i]] = true end
+for i = 7, #ARGV do forgotten[ARGV[i]] = true end
 local bound
 local function hold(id) if not bound or before(id, bound) then bound = id end end
 if ARGV[5] ~= '' then hold(next(ARGV[5])) end
@@ -45,7 +46,12 @@ for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     if group['pending'] > 0 then hold(redis.call('XPENDING', KEYS[1], group['name'])[2]) end
   end
 end
-local function trim(id) return redis.call('XTRIM', KEYS[1], 'MINID', id) end
+local function trim(id)
+  local count = redis.call('XTRIM', KEYS[1], 'MINID', id)
+  local known = redis.call('GET', KEYS[3])
+  if count > 0 and not (known and before(id, known)) then redis.call('SET', KEYS[3], id) end
+  return count
+end
 local function usage() return redis.call('MEMORY', 'USAGE', KEYS[1]) or 0 end
 local function atLeast(excess, bytes)
   local length = redis.call('XLEN', KEYS[1])
@@ -95,6 +101,8 @@ export interface RetentionOptions {
   readonly forgetAfterMs?: number
   /** A group unheard for so long is warned of. Default 1 day. */
   readonly warnAfterMs?: number
+  /** As the transport's. Default ten minutes. */
+  readonly duplicateWindowMs?: number
   readonly now?: () => number
 }
 
@@ -126,6 +134,7 @@ export async function enforceRetention({
   overflow = 'refuse',
   forgetAfterMs = 7 * DAY_MS,
   warnAfterMs = DAY_MS,
+  duplicateWindowMs = DUPLICATE_WINDOW_MS,
   now = Date.now,
 }: RetentionOptions): Promise<readonly RetentionReport[]> {
   const records = await store.list()
@@ -145,19 +154,21 @@ export async function enforceRetention({
   const reports: RetentionReport[] = []
   for (const tag of tags) {
     const needed = records.filter((record) => record.tags.includes(tag) && !forgotten.includes(record.group))
+    const { stream, full, trimmed, seen, seenBefore } = tagKeys(prefix, tag)
     const mark = await lowestAbsentMark(
       redis,
       store,
-      streamKey(prefix, tag),
+      stream,
       tag,
       needed.map(({ group }) => group),
     )
-    const keys = [streamKey(prefix, tag), fullKey(prefix, tag)]
     const age = `${Math.max(0, now() - maxAgeMs)}-0`
-    const reply = await runScript(redis, TRIM, keys, [age, maxBytes, overflow, FULL_MS, mark, ...forgotten])
-    const [trimmed = 0, lost = 0, bytes = 0, full = 0] = reply as number[]
-    reports.push({ tag, trimmed, lost, bytes, full: full === 1 })
-    if (full === 1) logger.error({ tag, bytes }, 'a stream is at its cap: publishing to it is refused')
+    const keys = [stream, full, trimmed, seen, seenBefore]
+    const limits = [age, maxBytes, overflow, FULL_MS, mark, duplicateWindowMs]
+    const reply = (await runScript(redis, TRIM, keys, [...limits, ...forgotten])) as number[]
+    const [count = 0, lost = 0, bytes = 0, isFull = 0] = reply
+    reports.push({ tag, trimmed: count, lost, bytes, full: isFull === 1 })
+    if (isFull === 1) logger.error({ tag, bytes }, 'a stream is at its cap: publishing to it is refused')
     if (lost > 0) {
       observer.entriesLost?.({ tag, group: undefined, count: lost })
       logger.error({ tag, count: lost }, 'the cap took entries that were not handled')

@@ -43,7 +43,7 @@ local function noted(fields, notes, id)
   for i = 1, #notes do copy[#copy + 1] = notes[i] end
   if not field(copy, ':origin') then
     copy[#copy + 1] = ':origin'
-    copy[#copy + 1] = id
+    copy[#copy + 1] = field(copy, ':archived') or id
   end
   return copy
 end`

@@ -35,6 +35,14 @@ export interface RedisTransportsOptions {
   readonly maxEntryBytes?: number
   /** At the retention cap: refuse to publish, or lose what was not consumed, counted. Default `refuse`. */
   readonly overflow?: 'refuse' | 'trim'
+  /** Replicas that must have an event before it counts as sent; publishing waits for them. Default 0. */
+  readonly waitReplicas?: number
+  /** How long an event that is published again is known, where memory allows. Default ten minutes. */
+  readonly duplicateWindowMs?: number
+  /** How many of them a tag knows, up to twice as many while it is busy: some 140 B each. Default 200,000. */
+  readonly maxRemembered?: number
+  /** How often the server is asked whether it is still the same. Default 5,000. */
+  readonly watchEveryMs?: number
 }
 
 export interface RedisTransports extends Transports {
@@ -61,6 +69,10 @@ export async function redisTransports({
   maxReadBytes = 4 * 1024 * 1024,
   maxEntryBytes = 256 * 1024,
   overflow = 'refuse',
+  waitReplicas = 0,
+  duplicateWindowMs,
+  maxRemembered,
+  watchEveryMs = 5000,
   store,
   replays,
 }: RedisTransportsOptions): Promise<RedisTransports> {
@@ -85,6 +97,10 @@ export async function redisTransports({
     maxReadBytes,
     maxEntryBytes,
     overflow,
+    waitReplicas,
+    duplicateWindowMs,
+    maxRemembered,
+    watchEveryMs,
   })
   const broadcasts = new RedisPubSub(base)
   const close = async () => {

@@ -46,7 +46,8 @@ export class Alarm {
     return new Promise((resolve) => {
       this.#ring = resolve
       const sincePoke = performance.now() - this.#pokedAt
-      const next = burstMs.find((offset) => offset > sincePoke)
+      // A timer may fire up to a millisecond early.
+      const next = burstMs.find((offset) => offset > sincePoke + 1)
       this.#arm(next === undefined ? this.#everyMs : next - sincePoke)
     })
   }

@@ -8,13 +8,13 @@ import type { SentRow } from './rows.ts'
  * not sent again by this process, and may be archived once every subscription has finished them.
  */
 export class InFlight {
-  readonly #safe: Events['safe']
+  readonly #events: Pick<Events, 'safe'>
   readonly #onSafe: () => void
   readonly #waiting = new Set<number>()
   readonly #done = new Map<number, SentRow>()
 
-  constructor(safe: Events['safe'], onSafe: () => void) {
-    this.#safe = safe
+  constructor(events: Pick<Events, 'safe'>, onSafe: () => void) {
+    this.#events = events
     this.#onSafe = onSafe
   }
 
@@ -42,7 +42,7 @@ export class InFlight {
     let late = false
     for (const { row, envelope } of sent) {
       this.#waiting.add(row.id)
-      void this.#safe(envelope, row.entryId).then(
+      void this.#events.safe(envelope, row.entryId).then(
         () => {
           this.#waiting.delete(row.id)
           if (!late) safe.add(row)

@@ -58,17 +58,19 @@ interface Decoded {
 export async function takeTurn(
   buckets: readonly number[],
   maxBuckets: number,
-  except: Except,
+  except: Omit<Except, 'ids'>,
   options: TurnOptions,
 ): Promise<TurnResult> {
   const { db, inFlight, observer, idleTimeoutMs, now } = options
-  const startedAtMs = now()
   // The rows are looked up after the lock: with a snapshot from before it, what others have sent since would be sent again.
   const transaction = db.transaction().setIsolationLevel('read committed')
   return await transaction.execute(async (trx) => {
     const locked = await lockBuckets(trx, buckets, { maxCount: maxBuckets, idleTimeoutMs })
     if (locked.length === 0) return new Sending().result
-    const rows = await claimRows(trx, locked, except, limitsOf(options, locked.length))
+    const startedAtMs = now()
+    const limits = limitsOf(options, locked.length)
+    // Asked for now: another turn may have sent of these buckets until they were locked.
+    const rows = await claimRows(trx, locked, { ...except, ids: inFlight.ids }, limits)
     const decoded = await decodeOrPark(trx, rows, options)
     // Frozen for longer, the locks may be gone and the rows sent by another relay.
     const mayStillSend = () => now() - startedAtMs < idleTimeoutMs / 2

@@ -21,7 +21,8 @@ async function reasonsOf(
   const seen: number[] = []
   events.subscribe(ThingMade, { name: 'reads', from: 'beginning' }, ({ data }) => void seen.push(data.n))
   await events.start()
-  for (const entry of entries) await stage.write('thing', entry)
+  for (const [at, entry] of entries.entries())
+    await stage.write('thing', { ...entry, ...('id' in entry && { id: `f-${at}` }) })
   await stage.write('thing', { ...attributes, id: 'last', data: '{"n":99,"of":"wood"}' })
   await eventually(() => assert.deepEqual(seen, [99]))
   return eventually(async () => {

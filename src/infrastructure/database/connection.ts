@@ -1,4 +1,4 @@
-import type { Logger } from '@kiln/shared/observability'
+import type { Logger, Telemetry } from '@kiln/shared/observability'
 import { connectDatabase } from '@kiln/shared/postgres'
 import type { Kysely } from 'kysely'
 import type { Registry } from 'prom-client'
@@ -27,10 +27,16 @@ export const databaseConfigKeys = [
   'databasePreparedStatements',
 ] as const satisfies readonly (keyof DatabaseConfig)[]
 
+interface ConnectOptions {
+  readonly logger?: Logger
+  readonly registry?: Registry
+  readonly telemetry?: Pick<Telemetry, 'queries'>
+}
+
 /** The service's database; whoever connects it destroys it. Logs SQL at DEBUG, without its parameters. */
 export function connectServiceDatabase(
   config: DatabaseConfig,
-  { logger, registry }: { logger?: Logger; registry?: Registry } = {},
+  { logger, registry, telemetry }: ConnectOptions = {},
 ): Database {
   return connectDatabase<Schema>({
     url: config.databaseUrl,
@@ -41,6 +47,7 @@ export function connectServiceDatabase(
     prepared: config.databasePreparedStatements,
     onIdleError: (error) => logger?.warn({ err: error }, 'the database ended an idle connection'),
     ...(registry && { registry }),
+    ...(telemetry && { observe: telemetry.queries }),
     ...(logger?.isLevelEnabled('debug') && {
       log: ({ query, queryDurationMillis }) =>
         logger.debug({ sql: query.sql, duration_ms: Math.round(queryDurationMillis * 1000) / 1000 }, 'query'),

@@ -1,10 +1,13 @@
 import { afterEach, expect, test } from 'bun:test'
+import { sql } from 'kysely'
 import { NotificationSend } from '../../../shared/events/contracts/notification.ts'
 import { RequestCreated } from '../../../shared/events/contracts/request.ts'
 import { HealthChecked } from '../../../shared/events/contracts/system.ts'
 import { UserCreated } from '../../../shared/events/contracts/user.ts'
+import { postgresInbox } from '../../../shared/postgres/inbox.ts'
 import { testEvents } from '../../../shared/testing/test-events.ts'
 import { buildRequest } from '../../support/build-request.ts'
+import { createSharedDatabase } from './support/shared-database.ts'
 
 let events = testEvents()
 afterEach(async () => {
@@ -48,6 +51,24 @@ test('what a handler publishes is seen', async () => {
   await events.consumed('request.created')
 
   expect(events.published('notification.send').map(({ data }) => data.user_id)).toEqual([3])
+})
+
+test('a transactional handler is tested with a real database', async () => {
+  const { db, close } = await createSharedDatabase()
+  await sql`create table profiles (full_name text not null)`.execute(db)
+  const events = testEvents({ inbox: postgresInbox(db) })
+  events.subscribe(UserCreated, { name: 'profile', transactional: true }, ({ data }, { trx }) =>
+    sql`insert into profiles values (${data.full_name})`.execute(trx),
+  )
+  await events.start()
+
+  await events.publish(UserCreated, ada)
+  await events.consumed('user.created')
+
+  const { rows } = await sql`select full_name from profiles`.execute(db)
+  expect(rows).toEqual([{ full_name: 'Ada Lovelace' }])
+  await events.close()
+  await close()
 })
 
 test('waiting in vain says what was consumed instead', async () => {

@@ -76,6 +76,7 @@ for (const kind of ['memory', 'redis'] as const) {
       const kept = postgresInbox(ground.db)
       let commits = 0
       const inbox: Inbox<Trx> = {
+        ...kept,
         async handle(...given) {
           await kept.handle(...given)
           if (++commits === 1) throw new Error('the answer was lost')

@@ -60,7 +60,7 @@ describe('the compiler', () => {
 
   test('gives a transaction to handlers of transactional subscriptions, and to no others', () => {
     type Trx = { readonly committed: boolean }
-    const inbox: Inbox<Trx> = { handle: async () => {} }
+    const inbox: Inbox<Trx> = { handle: async () => {}, rename: async () => {} }
     const given = { service: 'types', transports: memoryTransports(), logger: silent }
     const events = createEvents({ ...given, inbox })
     events.subscribe(UserCreated, { name: 'one', transactional: true }, (event, { trx }) => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { EventInvalidError } from '@kiln/shared'
 import { jsonBody, problemErrors, requestContext, sharedProblems } from '@kiln/shared/http'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
@@ -177,11 +178,14 @@ describe('an unexpected error', () => {
     .get('/text', () => {
       throw marker
     })
+    .get('/invalid-event', () => {
+      throw new EventInvalidError('user.created', [{ path: '/first_name', message: marker }])
+    })
     .get('/wrong-answer', () => ({ count: marker }) as never, {
       response: Type.Object({ count: Type.Integer() }),
     })
 
-  test.each([['/thrown'], ['/rejected'], ['/text'], ['/wrong-answer']])(
+  test.each([['/thrown'], ['/rejected'], ['/text'], ['/invalid-event'], ['/wrong-answer']])(
     'is 500, is reported once and does not show itself: %s',
     async (path) => {
       reported.length = 0

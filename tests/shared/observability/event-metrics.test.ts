@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { contracts, createEvents, createRegistry, memoryTransports, PermanentError } from '@kiln/shared'
-import { currentWork, runAs, traceIdOf, workFields } from '@kiln/shared/context'
+import { currentWork, runAs, traceContextOf, workFields } from '@kiln/shared/context'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { HealthChecked } from '@kiln/shared/contracts/system'
 import { UserUpdated } from '@kiln/shared/contracts/user'
@@ -108,12 +108,12 @@ describe('what an event carries along', () => {
     const { events, transports } = measuredEvents()
     const seen: Record<string, unknown>[] = []
     events.subscribe(RequestCreated, { name: 'requests' }, async () => {
-      seen.push({ ...workFields(), trace: traceIdOf(currentWork() ?? { trace: quiet as () => undefined }) })
+      seen.push(workFields())
       await events.publish(UserUpdated, updated)
     })
     await events.start()
 
-    await runAs({ correlationId: 'abc', trace: () => ({ traceparent }) }, () =>
+    await runAs({ correlationId: 'abc', trace: () => traceContextOf(traceparent) }, () =>
       events.publish(RequestCreated, buildRequest(), { id: 'first' }),
     )
 
@@ -128,7 +128,8 @@ describe('what an event carries along', () => {
         event_id: 'first',
         event_type: 'request.created',
         subscription: 'requests',
-        trace: '0af7651916cd43dd8448eb211c80319c',
+        trace_id: '0af7651916cd43dd8448eb211c80319c',
+        span_id: 'b7ad6b7169203331',
       },
     ])
     expect(published?.fields).toMatchObject({ correlationid: 'abc', causationid: 'first', traceparent })

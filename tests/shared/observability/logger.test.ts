@@ -58,6 +58,8 @@ describe('a request', () => {
         time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         service: 'some-service',
         correlation_id: 'some-id',
+        trace_id: expect.stringMatching(/^[\da-f]{32}$/),
+        span_id: expect.stringMatching(/^[\da-f]{16}$/),
         method: 'GET',
         route: '/users/:id',
         status: 200,

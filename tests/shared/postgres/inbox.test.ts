@@ -168,6 +168,17 @@ describe('the inbox', () => {
     expect(await effects()).toEqual([{ name: 'again' }])
   })
 
+  test('knows under its new name what a group has handled under its old one', async () => {
+    const inbox = postgresInbox(first)
+    await inbox.handle([identity('a', 'old.group')], forEver, async () => {})
+
+    await inbox.rename('old.group', 'new.group')
+
+    const again = async (trx: Kysely<Record<string, never>>) => void (await write(trx, 'again'))
+    await inbox.handle([identity('a', 'new.group')], forEver, again)
+    expect(await effects()).toEqual([])
+  })
+
   test('forgets what was handled long ago, in small transactions, and nothing else', async () => {
     await sql`insert into inbox select 'group', 'source', n::text, to_timestamp(n) from generate_series(0, 99) n`.execute(
       first,

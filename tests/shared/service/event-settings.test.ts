@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { parseHeldBack } from '@kiln/shared/service'
+import { inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
 
 describe('events held back at an older version', () => {
   test('are named with it', () => {
@@ -14,6 +14,39 @@ describe('events held back at an older version', () => {
     '%s is refused',
     (text) => {
       expect(parseHeldBack(text)).toBeUndefined()
+    },
+  )
+})
+
+describe('how long the inbox remembers', () => {
+  test.each([
+    { eventsInboxDays: 7, eventsRetentionHours: 168, eventsArchiveDays: 7 },
+    { eventsInboxDays: 30, eventsRetentionHours: 169 },
+    { eventsRetentionHours: 168 },
+  ])('%o is enough', (settings) => {
+    expect(inboxWeakness(settings)).toBeUndefined()
+  })
+
+  test.each([
+    { eventsInboxDays: 7, eventsRetentionHours: 169, eventsArchiveDays: 1 },
+    { eventsInboxDays: 7, eventsRetentionHours: 1, eventsArchiveDays: 8 },
+  ])('%o is shorter than an event may come again', (settings) => {
+    expect(inboxWeakness(settings)).toBe(
+      'must be at least 8, because streams or the archive keep events so long',
+    )
+  })
+})
+
+describe('shards', () => {
+  test('are counted by domain', () => {
+    expect(parseShards('user=4, request=2')).toEqual({ user: 4, request: 2 })
+    expect(parseShards(undefined)).toEqual({})
+  })
+
+  test.each(['user', 'user=0', 'user=257', 'user=4,user=4', 'User=4', '=4', 'user=4,'])(
+    '%s is refused',
+    (text) => {
+      expect(parseShards(text)).toBeUndefined()
     },
   )
 })

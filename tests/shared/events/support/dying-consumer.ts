@@ -27,6 +27,7 @@ const db = connectDatabase<Tables>({
 })
 const kept = postgresInbox(db)
 const inbox: Inbox<Trx> = {
+  ...kept,
   async handle(...given) {
     await kept.handle(...given)
     process.kill(process.pid, 'SIGKILL')

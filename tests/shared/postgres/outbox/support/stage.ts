@@ -8,6 +8,7 @@ import {
   type Relay,
   type RelayOptions,
 } from '../../../../../shared/postgres/index.ts'
+import { bucketOf } from '../../../../../shared/postgres/outbox/locks.ts'
 import { ThingMade } from '../../../../../shared/testing/delivery/contracts.ts'
 import { openEvents } from '../../../events/support/open-events.ts'
 import { startRedis } from '../../../events/support/redis-server.ts'
@@ -15,6 +16,12 @@ import { createSharedDatabase } from '../../../events/support/shared-database.ts
 import { silent } from '../../../events/support/silent.ts'
 
 type Tables = Record<string, never>
+
+interface SentEvent extends Envelope {
+  readonly entryId: string
+  readonly n: number
+  readonly of: string
+}
 
 /** Short enough for a test, long enough for a busy machine. */
 export const quick = { idleTimeoutMs: 4000, pollEveryMs: 50, backoff: { baseMs: 20, maxMs: 100 } } as const
@@ -47,6 +54,31 @@ export async function openStage() {
           .execute((trx) => events.publish(ThingMade, { n, of: `key-${n % keys}` }, { trx }))
       }
     },
+    /** A row as another release might have written it, with number -1. */
+    async addRow({
+      key,
+      type = 'thing.made',
+      specversion = '1.0',
+    }: {
+      key: string
+      type?: string
+      specversion?: string
+    }) {
+      const event = {
+        specversion,
+        id: crypto.randomUUID(),
+        source: 'facts',
+        type,
+        time: new Date().toISOString(),
+        partitionkey: key,
+        data: { n: -1, of: key },
+      }
+      const stored = `${type.split('.')[0]}/${key}`
+      const { rows } = await sql<{ id: number }>`
+        insert into outbox (bucket, key, event)
+        values (${bucketOf(stored)}, ${stored}, ${JSON.stringify(event)}) returning id`.execute(db)
+      return { id: rows[0]?.id ?? 0 }
+    },
     relay(options: Partial<RelayOptions<Tables>> = {}): Relay {
       const relay = createRelay({
         db,
@@ -61,11 +93,11 @@ export async function openStage() {
       return relay
     },
     /** Everything in the stream, oldest first. */
-    async sent(): Promise<readonly (Envelope & { readonly n: number; readonly of: string })[]> {
+    async sent(): Promise<readonly SentEvent[]> {
       const entries = await transports.streams.range('thing', '0-0', 100_000)
-      return entries.map(({ fields }) => {
+      return entries.map(({ id: entryId, fields }) => {
         const envelope = fromFields(fields)
-        return { ...envelope, ...(JSON.parse(envelope.data) as { n: number; of: string }) }
+        return { ...envelope, entryId, ...(JSON.parse(envelope.data) as { n: number; of: string }) }
       })
     },
     async rows(): Promise<{ readonly waiting: number; readonly archived: number; readonly parked: number }> {
@@ -81,6 +113,12 @@ export async function openStage() {
         where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null`.execute(
         other,
       )
+    },
+    /** How many connections of an application wait inside a transaction. */
+    async openTransactions(application: string): Promise<number> {
+      const { rows } = await sql`select from pg_stat_activity
+        where application_name = ${application} and state = 'idle in transaction'`.execute(other)
+      return rows.length
     },
     async close() {
       for (const relay of relays) await relay.stop(1000)

@@ -3,9 +3,9 @@ import { startService } from './process.ts'
 
 const password = 'correct horse battery'
 
-/** A service as a process of its own, with an admin who has logged in, beside another service on the same events. */
-export async function startWithAdmin(overrides: Record<string, string> = {}, args?: readonly string[]) {
-  const service = await startService(overrides, args)
+/** The whole service as a process, with an admin who has logged in, and another service on its events. */
+export async function startWithAdmin(...started: Parameters<typeof startService>) {
+  const service = await startService(...started)
   const create = ['users', 'create', '--email', 'admin@example.com', '--role', 'admin', '--password-stdin']
   await service.command([...create, '--if-missing'], { input: password })
   const headers = { 'content-type': 'application/json' }
@@ -19,5 +19,6 @@ export async function startWithAdmin(overrides: Record<string, string> = {}, arg
       ...(sent !== undefined && { body: JSON.stringify(sent) }),
     })
   const prefix = service.env.SERVICE_EVENTS_PREFIX ?? ''
-  return { ...service, call, prefix, other: await startOtherService(prefix, service.env.SERVICE_REDIS_URL) }
+  const other = await startOtherService(prefix, service.env.SERVICE_REDIS_URL)
+  return { ...service, token, call, prefix, other }
 }

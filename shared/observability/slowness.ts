@@ -1,0 +1,39 @@
+import type { RequestObserver } from '../http/request-context.ts'
+import type { QueryObserver } from '../postgres/query-observer.ts'
+import type { Logger } from './logger.ts'
+
+/** Warns of a statement that took too long, without its parameters. */
+export function slowQueries(logger: Pick<Logger, 'warn'>, thresholdMs: number): QueryObserver {
+  return ({ statement: { sql }, startedAtMs, endedAtMs, waitedMs }) => {
+    const durationMs = endedAtMs - startedAtMs
+    if (durationMs < thresholdMs) return
+    const times = { duration_ms: rounded(durationMs), waited_ms: rounded(waitedMs) }
+    logger.warn({ ...times, sql: sql.slice(0, maxSqlLength) }, 'slow query')
+  }
+}
+
+/** Warns of a request that took too long. */
+export function slowRequests(logger: Pick<Logger, 'warn'>, thresholdMs: number): RequestObserver {
+  return (context, status, durationMs) => {
+    if (durationMs < thresholdMs) return
+    const { request, route, correlationId } = context
+    const trace = context.trace()
+    logger.warn(
+      {
+        correlation_id: correlationId,
+        ...(trace && { trace_id: trace.traceId, span_id: trace.spanId }),
+        method: request.method,
+        route: route ?? null,
+        status,
+        duration_ms: rounded(durationMs),
+      },
+      'slow request',
+    )
+  }
+}
+
+const maxSqlLength = 2000
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}

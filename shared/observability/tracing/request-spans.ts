@@ -1,0 +1,47 @@
+import { SpanKind } from '@opentelemetry/api'
+import type { RequestContext, RequestObserver } from '../../http/request-context.ts'
+import type { TraceContext } from '../../trace-context.ts'
+import { methodName } from '../method-name.ts'
+import type { EndedSpan, EndWork } from './recorder.ts'
+
+const maxPathLength = 256
+
+/** A server span for each sampled request. @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/ */
+export function requestSpans(end: EndWork): RequestObserver {
+  return (context, status, durationMs) => {
+    const trace = context.trace()
+    if (trace?.sampled) end(context, serverSpan(context, trace, status, durationMs))
+  }
+}
+
+function serverSpan(
+  { request, route }: RequestContext,
+  trace: TraceContext,
+  status: number,
+  durationMs: number,
+): EndedSpan {
+  const method = methodName(request.method)
+  const endedAtMs = performance.now()
+  return {
+    name: route === undefined ? method : `${method} ${route}`,
+    kind: SpanKind.SERVER,
+    trace,
+    startedAtMs: endedAtMs - durationMs,
+    endedAtMs,
+    attributes: {
+      'http.request.method': method,
+      'http.response.status_code': status,
+      'url.scheme': request.url.startsWith('https:') ? 'https' : 'http',
+      // The path of an unknown route is anybody's text.
+      ...(route !== undefined && { 'http.route': route, 'url.path': pathOf(request.url) }),
+    },
+    ...(status >= 500 && { error: String(status) }),
+  }
+}
+
+/** The path of a URL, without its query; parsing the whole of it costs more than the rest of the span. */
+function pathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('//') + 2)
+  const query = url.indexOf('?', start)
+  return url.slice(start, query === -1 ? undefined : query).slice(0, maxPathLength)
+}

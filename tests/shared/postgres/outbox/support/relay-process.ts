@@ -1,0 +1,51 @@
+import { Redis } from 'ioredis'
+import { createEvents } from '../../../../../shared/events/client.ts'
+import { redisTransports } from '../../../../../shared/events/redis/transports.ts'
+import { connectDatabase, createRelay } from '../../../../../shared/postgres/index.ts'
+import { silent } from '../../../events/support/silent.ts'
+
+/**
+ * A relay that is killed or frozen at a step of its first turn. Arguments: database, Redis port, step, signal, idle
+ * time-out. Writes what it warns of.
+ */
+const [url = '', port, step, signal, idleTimeoutMs] = process.argv.slice(2)
+let isDone = false
+const die = (at: string) => {
+  if (at !== step || isDone) return
+  isDone = true
+  process.kill(process.pid, signal)
+}
+const db = connectDatabase<Record<string, never>>({
+  url,
+  applicationName: 'relay process',
+  poolMax: 4,
+  connectTimeoutMs: 2000,
+  statementTimeoutMs: 10_000,
+  prepared: true,
+  log({ query }) {
+    if (query.sql.includes('cross join lateral')) die('claimed')
+    if (query.sql.includes('insert into outbox_archive')) die('moved')
+  },
+})
+const transports = await redisTransports({
+  connect: (_purpose, options) => new Redis(Number(port), '127.0.0.1', options as object),
+  logger: silent,
+  consumer: `process-${process.pid}`,
+})
+const events = createEvents({ service: 'facts', transports, logger: silent })
+createRelay({
+  db,
+  streams: transports.streams,
+  events: {
+    safe: events.safe,
+    async forward(envelopes) {
+      const outcomes = await events.forward(envelopes)
+      die('sent')
+      return outcomes
+    },
+  },
+  logger: { ...silent, warn: (_, message) => process.stdout.write(`${message}\n`) },
+  pollEveryMs: 50,
+  idleTimeoutMs: Number(idleTimeoutMs),
+  concurrency: 1,
+}).start()

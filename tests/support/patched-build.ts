@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+
+/** A change of one file. What it replaces must be there, once, or the test would prove nothing. */
+export interface Patch {
+  readonly file: string
+  readonly replace: RegExp
+  readonly by: string
+}
+
+/**
+ * Compiles a copy of this service whose source was changed, as another release of it.
+ *
+ * @param folder where the copy goes; must not exist.
+ * @returns the program.
+ */
+export async function buildPatched(folder: string, patches: readonly Patch[]): Promise<string> {
+  for (const part of ['src', 'shared', 'scripts', 'package.json', 'tsconfig.json']) {
+    const filter = (source: string) => basename(source) !== 'node_modules'
+    cpSync(join(root, part), join(folder, part), { recursive: true, filter })
+  }
+  const modules = join(folder, 'node_modules')
+  mkdirSync(join(modules, '@kiln'), { recursive: true })
+  symlinkSync(join(folder, 'shared'), join(modules, '@kiln/shared'))
+  for (const name of readdirSync(join(root, 'node_modules')).filter((name) => name !== '@kiln'))
+    symlinkSync(join(root, 'node_modules', name), join(modules, name))
+
+  for (const { file, replace, by } of patches) {
+    const text = readFileSync(join(folder, file), 'utf8')
+    if (text.split(replace).length !== 2) throw new Error(`${file} has not ${replace} once`)
+    writeFileSync(join(folder, file), text.replace(replace, by))
+  }
+
+  const program = join(folder, 'program')
+  const build = spawn(process.execPath, [join(folder, 'scripts/build.ts'), `--outfile=${program}`], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let errors = ''
+  build.stderr.on('data', (chunk) => {
+    errors += chunk
+  })
+  const [code] = await once(build, 'close')
+  if (code !== 0) throw new Error(`the build failed:\n${errors}`)
+  return program
+}
