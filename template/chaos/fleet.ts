@@ -27,7 +27,6 @@ export interface FleetOptions {
 /** Every process of the run, each with links of its own to both servers. */
 export interface Fleet {
   readonly slots: Readonly<Record<Role, readonly Slot[]>>
-  readonly adminId: number
   readonly token: string
   stop(): Promise<void>
 }
@@ -88,7 +87,6 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const token = await logIn(slots.http[0]?.port ?? 0, { email, password: made.password })
   return {
     slots,
-    adminId: made.user.id,
     token,
     async stop() {
       await Promise.all(all.map((slot) => slot.stop()))

@@ -3,7 +3,8 @@ import type { Postgres } from './postgres.ts'
 
 /** A write that was committed, as the audit trail has it. */
 export interface Write {
-  readonly correlationId: string
+  /** Null where no request was the cause. */
+  readonly correlationId: string | null
   readonly userId: string
   /** The event's type that belongs to it. */
   readonly type: string
@@ -16,7 +17,7 @@ export interface LedgerEvent {
   readonly type: string
   readonly key: string
   readonly sequence: number
-  readonly correlationId: string
+  readonly correlationId: string | null
   readonly userId: string
   /** It was sent a second time, because the event server had lost it: its place in the stream is younger than its sending. */
   readonly redriven: boolean
@@ -49,13 +50,13 @@ export interface Ledger {
 export const nameOf = (source: string, id: string) => `${source} ${id}`
 
 /** Reads every row of both databases and every entry of the stream, past all links. */
-export async function readLedger(postgres: Postgres, redisPort: number, adminId: number): Promise<Ledger> {
+export async function readLedger(postgres: Postgres, redisPort: number): Promise<Ledger> {
   const redis = new Redis(redisPort, '127.0.0.1')
   redis.on('error', () => {})
   try {
     return {
-      writes: await readWrites(postgres, adminId),
-      events: await readEvents(postgres, adminId),
+      writes: await readWrites(postgres),
+      events: await readEvents(postgres),
       effects: await postgres.query<Effect>(
         'consumer',
         `select source, event_id as "eventId", key, sequence::float8 as sequence from effects order by place`,
@@ -77,18 +78,17 @@ export async function readLedger(postgres: Postgres, redisPort: number, adminId:
   }
 }
 
-function readWrites(postgres: Postgres, adminId: number): Promise<readonly Write[]> {
+function readWrites(postgres: Postgres): Promise<readonly Write[]> {
   return postgres.query<Write>(
     'service',
     `select correlation_id as "correlationId", entity_id as "userId",
        case action when 'user.deactivated' then 'user.updated' else action end as type
      from audit_log
-     where action in ('user.created', 'user.updated', 'user.verified', 'user.deactivated') and entity_id <> $1`,
-    [String(adminId)],
+     where action in ('user.created', 'user.updated', 'user.verified', 'user.deactivated')`,
   )
 }
 
-function readEvents(postgres: Postgres, adminId: number): Promise<readonly LedgerEvent[]> {
+function readEvents(postgres: Postgres): Promise<readonly LedgerEvent[]> {
   return postgres.query<LedgerEvent>(
     'service',
     `select event->>'id' as id, event->>'source' as source, event->>'type' as type,
@@ -99,9 +99,7 @@ function readEvents(postgres: Postgres, adminId: number): Promise<readonly Ledge
        union all
        select id, event, entry_ms > extract(epoch from sent_at) * 1000 from outbox_archive
      ) as events
-     where event->'data'->>'user_id' <> $1
-     order by id`,
-    [String(adminId)],
+     order by sequence`,
   )
 }
 

@@ -68,7 +68,7 @@ export async function runChaos(options: RunOptions): Promise<Outcome> {
     const plan = planFaults({ seed, count, writes, weights })
     const striker = new Striker({ slots: fleet.slots, postgres, redis }, plan, log.note)
     const answers = await writeUsers({
-      writes,
+      more: (written) => written < writes || !striker.exhausted,
       clients,
       seed,
       token: fleet.token,
@@ -78,7 +78,7 @@ export async function runChaos(options: RunOptions): Promise<Outcome> {
     await striker.settled()
     log.note('the last fault is over')
 
-    const look = () => readLedger(postgres, redis.port(), fleet.adminId)
+    const look = () => readLedger(postgres, redis.port())
     const ledger = await drained(look, drainMs)
     const verdict = judge(ledger, answers)
     const isClean = Object.values(verdict.counts).every((count) => count === 0)

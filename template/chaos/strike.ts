@@ -3,6 +3,9 @@ import type { Postgres } from './postgres.ts'
 import type { Role, Slot } from './processes.ts'
 import type { RedisPair } from './redis.ts'
 
+/** So many faults last at the same time, at most: the others wait, and writing goes on for them. */
+const maxAtOnce = 4
+
 /** At most so many bytes are cut off: less than what is written in the minute in which lost events are looked for. */
 const maxTailBytes = 200_000
 
@@ -26,6 +29,8 @@ export class Striker {
   readonly #note: (text: string) => void
   readonly #queues = new Map<string, Promise<void>>()
   readonly #waiting: Fault[]
+  #running = 0
+  #writes = 0
   readonly counts = new Map<string, number>()
 
   constructor(world: World, faults: readonly Fault[], note: (text: string) => void) {
@@ -34,9 +39,15 @@ export class Striker {
     this.#waiting = [...faults]
   }
 
+  /** Whether every fault has begun. */
+  get exhausted(): boolean {
+    return this.#waiting.length === 0
+  }
+
   /** So many writes have been answered. */
   reached(writes: number): void {
-    while (this.#waiting[0] !== undefined && this.#waiting[0].atWrite <= writes)
+    this.#writes = writes
+    while (this.#running < maxAtOnce && this.#waiting[0] !== undefined && this.#waiting[0].atWrite <= writes)
       this.#begin(this.#waiting.shift() as Fault)
   }
 
@@ -49,6 +60,7 @@ export class Striker {
     const { resource, run } = strikeOf(fault, this.#world)
     const before = this.#queues.get(resource) ?? Promise.resolve()
     this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1)
+    this.#running += 1
     const name = `fault ${fault.number}, ${fault.kind}, ${resource}`
     this.#queues.set(
       resource,
@@ -56,6 +68,8 @@ export class Striker {
         this.#note(`${name}: begins`)
         const said = await run().catch((error: unknown) => `FAILED ${error}`)
         this.#note(`${name}: over ${said}`)
+        this.#running -= 1
+        this.reached(this.#writes)
       }),
     )
   }

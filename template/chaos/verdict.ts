@@ -1,4 +1,4 @@
-import { type Ledger, type LedgerEvent, nameOf } from './ledger.ts'
+import { type Ledger, type LedgerEvent, nameOf, type Write } from './ledger.ts'
 import type { Answers } from './workload.ts'
 
 export const numbers = ['writes', 'effects', 'order', 'left over'] as const
@@ -94,15 +94,7 @@ function judgeOrder({ events, effects }: Ledger): { findings: readonly Finding[]
   return { findings: [finding('order', 'effects after one of a later event', violations)], superseded }
 }
 
-function identityOf({
-  correlationId,
-  userId,
-  type,
-}: {
-  correlationId: string
-  userId: string
-  type: string
-}) {
+function identityOf({ correlationId, userId, type }: Write) {
   return `${correlationId} ${type} ${userId}`
 }
 

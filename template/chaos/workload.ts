@@ -7,8 +7,8 @@ const requestTimeoutMs = 5000
 const pauseMs = 20
 
 export interface WorkloadOptions {
-  /** Answers to collect that say that something was written. */
-  readonly writes: number
+  /** Whether to go on, given how many writes were answered. */
+  readonly more: (written: number) => boolean
   readonly clients: number
   readonly seed: number
   readonly token: string
@@ -36,11 +36,11 @@ interface Write {
 }
 
 /**
- * Creates, updates and verifies users from several clients at once until enough writes were answered. No request is sent
+ * Creates, updates and verifies users from several clients at once for as long as there is more to do. No request is sent
  * twice: one without an answer may have been committed, and the next is another write.
  */
 export async function writeUsers(options: WorkloadOptions): Promise<Answers> {
-  const { writes, clients, seed, token, ports, wrote } = options
+  const { more, clients, seed, token, ports, wrote } = options
   const acknowledged = new Set<string>()
   const verified = new Set<number>()
   const counts: Record<string, number> = {}
@@ -48,7 +48,7 @@ export async function writeUsers(options: WorkloadOptions): Promise<Answers> {
   let serial = 0
 
   async function client(random: ReturnType<typeof createRandom>): Promise<void> {
-    while (acknowledged.size + verified.size < writes) {
+    while (more(acknowledged.size + verified.size)) {
       const write = choose(random)
       const correlationId = `chaos-${seed}-${serial++}`
       const outcome = await send(random.pick(ports()), write, correlationId)
