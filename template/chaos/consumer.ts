@@ -65,7 +65,7 @@ async function start(): Promise<void> {
 
   const contracts = [UserCreated, UserUpdated, UserVerified]
   const backoff = { baseMs: 100, maxMs: 5000 }
-  const profile = { name: 'profile', from: 'beginning', ordered: true, transactional: true, backoff } as const
+  const profile = { name: 'profile', ordered: true, transactional: true, backoff } as const
   events.subscribe(contracts, profile, async (event, { trx }) => {
     const { source, id, key, type, attempt } = event
     const sequence = Number(event.sequence)
@@ -81,7 +81,7 @@ async function start(): Promise<void> {
     if (attempt === 1 && shareOf(id) < settings.failing)
       throw new Error('this event fails once, after writing')
   })
-  events.subscribe(contracts, { name: 'count', from: 'beginning', backoff }, async ({ source, id }) => {
+  events.subscribe(contracts, { name: 'count', backoff }, async ({ source, id }) => {
     if (shareOf(id) < settings.slow) await delay(settings.slowMs)
     await counting.insertInto('deliveries').values({ source, event_id: id }).execute()
   })

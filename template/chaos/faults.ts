@@ -18,11 +18,19 @@ export const faultKinds = [
   'kill redis',
   'freeze redis',
   'cut tail of redis file',
+  'empty redis',
   'promote lagging replica',
   'terminate connections',
   'restart postgres',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
+
+/** Those by which the event server loses what it has acknowledged. */
+export const lossKinds: readonly FaultKind[] = [
+  'cut tail of redis file',
+  'empty redis',
+  'promote lagging replica',
+]
 
 /** How often each kind comes, beside the others. */
 export type Weights = Readonly<Record<FaultKind, number>>
@@ -45,6 +53,7 @@ export const everyKind: Weights = {
   'kill redis': 2,
   'freeze redis': 2,
   'cut tail of redis file': 2,
+  'empty redis': 1,
   'promote lagging replica': 2,
   'terminate connections': 2,
   'restart postgres': 1,

@@ -44,8 +44,6 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
   command('migrate', 'up')
   await postgres.query('consumer', consumerSchema)
-  const email = 'chaos@example.test'
-  const made = JSON.parse(command('users', 'create', '--email', email, '--role', 'admin', '--json'))
 
   const service = (args: readonly string[]): Program => ({
     file: binaries.service,
@@ -82,8 +80,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     consumer: await slotsOf('consumer'),
   }
   const all = Object.values(slots).flat()
-  // One after the other: the first registers the subscriptions.
-  for (const slot of all) await slot.start()
+  // Before anything is written: a new subscription takes what comes after it.
+  for (const slot of slots.consumer) await slot.start()
+  const email = 'chaos@example.test'
+  const made = JSON.parse(command('users', 'create', '--email', email, '--role', 'admin', '--json'))
+  await Promise.all([...slots.http, ...slots.relay].map((slot) => slot.start()))
   const token = await logIn(slots.http[0]?.port ?? 0, { email, password: made.password })
   return {
     slots,

@@ -19,6 +19,8 @@ export interface LedgerEvent {
   readonly sequence: number
   readonly correlationId: string | null
   readonly userId: string
+  /** Milliseconds since 1970, as those of effects; null while it is in the outbox. */
+  readonly sentAtMs: number | null
   /** It was sent a second time, because the event server had lost it: its place in the stream is younger than its sending. */
   readonly redriven: boolean
 }
@@ -28,6 +30,7 @@ export interface Effect {
   readonly eventId: string
   readonly key: string
   readonly sequence: number
+  readonly handledAtMs: number
 }
 
 /** What is left where nothing should be. */
@@ -59,7 +62,9 @@ export async function readLedger(postgres: Postgres, redisPort: number): Promise
       events: await readEvents(postgres),
       effects: await postgres.query<Effect>(
         'consumer',
-        `select source, event_id as "eventId", key, sequence::float8 as sequence from effects order by place`,
+        `select source, event_id as "eventId", key, sequence::float8 as sequence,
+           (extract(epoch from handled_at) * 1000)::float8 as "handledAtMs"
+         from effects order by place`,
       ),
       profiles: new Map(
         (
@@ -93,11 +98,11 @@ function readEvents(postgres: Postgres): Promise<readonly LedgerEvent[]> {
     'service',
     `select event->>'id' as id, event->>'source' as source, event->>'type' as type,
        event->>'partitionkey' as key, id::float8 as sequence, event->>'correlationid' as "correlationId",
-       event->'data'->>'user_id' as "userId", redriven
+       event->'data'->>'user_id' as "userId", sent_ms as "sentAtMs", coalesce(entry_ms > sent_ms, false) as redriven
      from (
-       select id, event, false as redriven from outbox
+       select id, event, null::float8 as sent_ms, null::bigint as entry_ms from outbox
        union all
-       select id, event, entry_ms > extract(epoch from sent_at) * 1000 from outbox_archive
+       select id, event, (extract(epoch from sent_at) * 1000)::float8, entry_ms from outbox_archive
      ) as events
      order by sequence`,
   )

@@ -1,5 +1,5 @@
 import { readFileSync, truncateSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
@@ -7,6 +7,7 @@ import type { KeptServer } from '../../scripts/embedded/keep.ts'
 import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
 import { Link } from './proxy.ts'
 
+const aofFolder = 'appendonlydir'
 const args = [
   ['--appendfsync', 'everysec'],
   // One file from the beginning to the end of the run: its tail is what may be cut off.
@@ -25,6 +26,8 @@ export interface RedisPair {
   freeze(durationMs: number): Promise<void>
   /** As `crash`, with so many bytes gone from the end of the file: a power cut before they were on the disk. */
   cutTail(bytes: number, where: 'anywhere' | 'between commands'): Promise<number>
+  /** As `crash`, with nothing left of the file: a new disk. */
+  empty(): Promise<void>
   /** The replica, without what the primary took in the last `lagMs`, takes over; the primary becomes its replica. */
   failOver(lagMs: number, moved: () => void): Promise<void>
   stop(): Promise<void>
@@ -60,6 +63,7 @@ export async function startRedisPair(): Promise<RedisPair> {
       })
       return gone
     },
+    empty: () => crash(() => rm(join(primary.folder, aofFolder), { recursive: true })),
     async failOver(lagMs, moved) {
       // One that was never in step would not be promoted: it has nothing.
       await inStep(replica)
@@ -114,7 +118,7 @@ async function cutFile(
   bytes: number,
   where: 'anywhere' | 'between commands',
 ): Promise<number> {
-  const files = join(folder, 'appendonlydir')
+  const files = join(folder, aofFolder)
   const [newest] = (await readdir(files))
     .filter((name) => name.endsWith('.incr.aof'))
     .sort((one, other) => sequenceOf(other) - sequenceOf(one))
@@ -124,7 +128,8 @@ async function cutFile(
   let length = Math.max(0, content.length - bytes)
   if (where === 'between commands') {
     // A command begins with the count of its parts, on a line of its own.
-    length = content.subarray(0, length).lastIndexOf('\r\n*') + 2
+    const end = content.subarray(0, length).lastIndexOf('\r\n*')
+    length = end === -1 ? 0 : end + 2
   }
   truncateSync(file, length)
   return content.length - length

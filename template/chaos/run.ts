@@ -80,9 +80,11 @@ export async function runChaos(options: RunOptions): Promise<Outcome> {
 
     const look = () => readLedger(postgres, redis.port())
     const ledger = await drained(look, drainMs)
-    const verdict = judge(ledger, answers)
+    const verdict = judge(ledger, answers, striker.losses)
     const isClean = Object.values(verdict.counts).every((count) => count === 0)
-    for (const { number, text, count } of verdict.findings) log.note(`${number}: ${count} ${text}`)
+    for (const { number, text, count, examples = [] } of verdict.findings)
+      for (const line of [`${number}: ${count} ${text}`, ...examples]) log.note(line)
+    if (isClean) log.drop()
     return {
       seed,
       verdict,

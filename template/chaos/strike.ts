@@ -1,7 +1,8 @@
-import type { Fault } from './faults.ts'
+import { type Fault, lossKinds } from './faults.ts'
 import type { Postgres } from './postgres.ts'
 import type { Role, Slot } from './processes.ts'
 import type { RedisPair } from './redis.ts'
+import type { Loss } from './verdict.ts'
 
 /** So many faults last at the same time, at most: the others wait, and writing goes on for them. */
 const maxAtOnce = 4
@@ -32,6 +33,8 @@ export class Striker {
   #running = 0
   #writes = 0
   readonly counts = new Map<string, number>()
+  /** When the event server lost what it had acknowledged. */
+  readonly losses: Loss[] = []
 
   constructor(world: World, faults: readonly Fault[], note: (text: string) => void) {
     this.#world = world
@@ -66,8 +69,10 @@ export class Striker {
       resource,
       before.then(async () => {
         this.#note(`${name}: begins`)
+        const fromMs = Date.now()
         const said = await run().catch((error: unknown) => `FAILED ${error}`)
         this.#note(`${name}: over ${said}`)
+        if (lossKinds.includes(fault.kind)) this.losses.push({ fromMs, toMs: Date.now() })
         this.#running -= 1
         this.reached(this.#writes)
       }),
@@ -149,6 +154,8 @@ function strikeOf({ kind, target, durationMs, size }: Fault, world: World): Stri
         const where = target % 2 === 0 ? 'anywhere' : 'between commands'
         return `${await redis.cutTail(bytes, where)} bytes, ${where}`
       })
+    case 'empty redis':
+      return onRedis(() => redis.empty())
     case 'promote lagging replica':
       return onRedis(async () => {
         const links = Object.values(world.slots).flatMap((each) => each.map((slot) => slot.redis))

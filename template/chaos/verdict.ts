@@ -1,4 +1,4 @@
-import { type Ledger, type LedgerEvent, nameOf, type Write } from './ledger.ts'
+import { type Effect, type Ledger, type LedgerEvent, nameOf, type Write } from './ledger.ts'
 import type { Answers } from './workload.ts'
 
 export const numbers = ['writes', 'effects', 'order', 'left over'] as const
@@ -9,7 +9,16 @@ export interface Finding {
   readonly number: NumberName
   readonly text: string
   readonly count: number
+  readonly examples?: readonly string[]
 }
+
+/** When the event server lost what it had acknowledged, in milliseconds since 1970. */
+export interface Loss {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+const maxExamples = 10
 
 export interface Verdict {
   readonly counts: Readonly<Record<NumberName, number>>
@@ -19,8 +28,8 @@ export interface Verdict {
 }
 
 /** The four numbers; README says exactly what each counts. */
-export function judge(ledger: Ledger, answers: Answers): Verdict {
-  const order = judgeOrder(ledger)
+export function judge(ledger: Ledger, answers: Answers, losses: readonly Loss[]): Verdict {
+  const order = judgeOrder(ledger, losses)
   const findings = [
     ...judgeWrites(ledger, answers),
     ...judgeEffects(ledger),
@@ -79,19 +88,41 @@ function judgeEffects({ events, effects, deliveries, profiles }: Ledger): readon
   ]
 }
 
-/** An effect after one of a later event of its key, unless its event had been lost and was sent again. */
-function judgeOrder({ events, effects }: Ledger): { findings: readonly Finding[]; superseded: number } {
+/**
+ * An effect after one of a later event of its key, unless the event server lost what it had acknowledged while the event was
+ * under way.
+ */
+function judgeOrder(
+  { events, effects }: Ledger,
+  losses: readonly Loss[],
+): { findings: readonly Finding[]; superseded: number } {
   const byName = new Map<string, LedgerEvent>(events.map((event) => [nameOf(event.source, event.id), event]))
-  const newest = new Map<string, number>()
-  let violations = 0
+  const newest = new Map<string, Effect>()
+  const violations: string[] = []
   let superseded = 0
-  for (const { key, sequence, source, eventId } of effects) {
-    const before = newest.get(key) ?? 0
-    if (sequence > before) newest.set(key, sequence)
-    else if (sequence < before && byName.get(nameOf(source, eventId))?.redriven) superseded++
-    else if (sequence < before) violations++
+  for (const effect of effects) {
+    const before = newest.get(effect.key)
+    if (before === undefined || effect.sequence > before.sequence) newest.set(effect.key, effect)
+    if (before === undefined || effect.sequence >= before.sequence) continue
+    const event = byName.get(nameOf(effect.source, effect.eventId))
+    if (event !== undefined && wasUnderWay(event, effect, losses)) superseded++
+    else violations.push(`${describe(event, effect)} after ${describe(undefined, before)}`)
   }
-  return { findings: [finding('order', 'effects after one of a later event', violations)], superseded }
+  const found = finding('order', 'effects after one of a later event', violations.length)
+  return { findings: [{ ...found, examples: violations.slice(0, maxExamples) }], superseded }
+}
+
+function wasUnderWay({ sentAtMs, redriven }: LedgerEvent, { handledAtMs }: Effect, losses: readonly Loss[]) {
+  return (
+    redriven ||
+    losses.some(({ fromMs, toMs }) => sentAtMs !== null && sentAtMs <= toMs && handledAtMs >= fromMs)
+  )
+}
+
+function describe(event: LedgerEvent | undefined, { key, sequence, handledAtMs }: Effect): string {
+  const time = (ms: number) => new Date(ms).toISOString()
+  const sent = event?.sentAtMs ? ` sent ${time(event.sentAtMs)}` : ''
+  return `${key} sequence ${sequence}${sent} handled ${time(handledAtMs)}`
 }
 
 function identityOf({ correlationId, userId, type }: Write) {
