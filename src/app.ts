@@ -8,12 +8,13 @@ import {
   healthRoutes,
   jsonBody,
   liveEventRoutes,
+  logLevelRoutes,
   metricsRoutes,
   problemErrors,
   type RequestObserver,
   requestContext,
 } from '@kiln/shared/http'
-import type { Telemetry } from '@kiln/shared/observability'
+import type { LogLevelControl, Telemetry } from '@kiln/shared/observability'
 import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
@@ -53,13 +54,14 @@ export interface AppDependencies extends FrameDependencies {
   readonly events: UserDependencies['events']
   readonly eventOperations: EventOperations
   readonly live: Live
+  readonly logLevel: LogLevelControl
   /** Left out where they have a port of their own. */
   readonly operations?: OperationsDependencies
 }
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations, auth, eventOperations } = dependencies
+  const { operations, auth, eventOperations, logLevel } = dependencies
   const app = createFrame(dependencies)
     .use(
       docs({ title: packageJson.name, version: packageJson.version, description: packageJson.description }),
@@ -70,6 +72,7 @@ export function createApp(dependencies: AppDependencies) {
     .use(auditRoutes(dependencies))
     .use(eventRoutes({ auth, operators: ['admin'], operations: eventOperations }))
     .use(liveEventRoutes(dependencies))
+    .use(logLevelRoutes({ auth, operators: ['admin'], logLevel }))
   return operations ? app.use(operationsRoutes(operations)) : app
 }
 

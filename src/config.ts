@@ -1,4 +1,4 @@
-import { readTracingSettings } from '@kiln/shared/observability'
+import { logLevels, readTracingSettings } from '@kiln/shared/observability'
 import { OneOf } from '@kiln/shared/schema'
 import { eventSettings, inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
@@ -12,7 +12,6 @@ import {
 import { type Static, Type } from '@sinclair/typebox'
 import packageJson from '../package.json' with { type: 'json' }
 
-export const logLevels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const
 export const logFormats = ['json', 'text'] as const
 
 const secret = { secret: true } as const

@@ -36,6 +36,7 @@ async function serve(config: Config, options: ServeOptions): Promise<number> {
     context: workFields,
   })
   const { logger } = logging
+  process.on('SIGUSR2', logging.level.toggleDebug)
   const lifecycle = createLifecycle()
   try {
     await start(config, options, { lifecycle, logging, state })
@@ -115,6 +116,7 @@ async function start(
     events,
     eventOperations,
     live,
+    logLevel: logging.level,
   }
   const together = operationsPort === port
   const app = taken.includes('http') && createApp({ ...frame, ...parts, ...(together && { operations }) })

@@ -106,7 +106,8 @@ describe('the first five requests of README', () => {
 
 /** What differs from run to run is only held to be there, and of its kind. */
 function withoutChance(value: unknown, key = ''): unknown {
-  if (/_at$|_token$|^correlation_id$|^trace_id$|^next_cursor$|^id$/.test(key) && value !== null) return typeof value
+  if (/_at$|_token$|^correlation_id$|^trace_id$|^next_cursor$|^id$/.test(key) && value !== null)
+    return typeof value
   if (Array.isArray(value)) return value.map((item) => withoutChance(item))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, withoutChance(child, name)]))

@@ -7,6 +7,7 @@ export { type HealthOptions, healthRoutes } from './health.ts'
 export type { HealthProbe, PartHealth } from './health-report.ts'
 export { jsonBody } from './json-body.ts'
 export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
+export { type LogLevelRoutesOptions, logLevelRoutes } from './log-level.ts'
 export { metricsRoutes } from './metrics.ts'
 export { outboxHealth } from './outbox-health.ts'
 export {

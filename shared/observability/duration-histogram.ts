@@ -1,4 +1,5 @@
 import { Histogram, type HistogramConfiguration, type LabelValues } from 'prom-client'
+import type { TraceContext } from '../trace-context.ts'
 
 /** Seconds; OpenTelemetry's advice for HTTP durations. */
 const defaultBounds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
@@ -13,6 +14,15 @@ interface Series<Label extends string> {
   readonly labels: LabelValues<Label>
   readonly counts: Float64Array
   sum: number
+  /** The last measurement of each bucket that was traced; undefined until there is one. */
+  exemplars?: (Exemplar | undefined)[]
+}
+
+interface Exemplar {
+  readonly labelSet: { readonly trace_id: string; readonly span_id: string }
+  readonly value: number
+  /** Seconds since the epoch. */
+  readonly timestamp: number
 }
 
 /**
@@ -35,14 +45,22 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
     this.#bounds = options.buckets ?? defaultBounds
   }
 
-  /** Adds one measurement; `values` are the labels' values in the order of `labelNames`. */
-  record(seconds: number, values: readonly (string | number)[]): void {
+  /**
+   * Adds one measurement; `values` are the labels' values in the order of `labelNames`.
+   *
+   * @param trace where it was taken, if that is recorded: shown as an exemplar, in OpenMetrics.
+   */
+  record(seconds: number, values: readonly (string | number)[], trace?: TraceContext): void {
     const series = this.#seriesOf(values)
     const { counts } = series
     let index = 0
     while (index < this.#bounds.length && seconds > (this.#bounds[index] as number)) index += 1
     counts[index] = (counts[index] as number) + 1
     series.sum += seconds
+    if (trace === undefined) return
+    series.exemplars ??= []
+    const labelSet = { trace_id: trace.traceId, span_id: trace.spanId }
+    series.exemplars[index] = { labelSet, value: seconds, timestamp: Date.now() / 1000 }
   }
 
   /** What prom-client asks for at a scrape. */
@@ -80,7 +98,7 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
     return series
   }
 
-  #valuesOf({ labels, counts, sum }: Series<Label>) {
+  #valuesOf({ labels, counts, sum, exemplars }: Series<Label>) {
     let total = 0
     const buckets = [...this.#bounds, '+Inf'].map((le, index) => {
       total += counts[index] ?? 0
@@ -88,6 +106,7 @@ export class DurationHistogram<Label extends string> extends Histogram<Label> {
         metricName: `${this.#name}_bucket`,
         labels: { le, ...labels } as LabelValues<Label>,
         value: total,
+        ...(exemplars?.[index] && { exemplar: exemplars[index] }),
       }
     })
     return [

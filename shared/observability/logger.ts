@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises'
 import pino, { type DestinationStream, type Logger as PinoLogger } from 'pino'
 import type { RequestObserver } from '../http/request-context.ts'
 import { lineOutput } from './line-output.ts'
+import { type LogLevelControl, logLevelControl } from './log-level.ts'
 
 export type Logger = PinoLogger
 
@@ -21,6 +22,7 @@ export interface LoggerOptions {
 /** What one request leaves in the log. */
 export interface Logging {
   readonly logger: Logger
+  readonly level: LogLevelControl
   /** Writes one line for each request. */
   readonly accessLog: RequestObserver
   /** Writes what is still held back, and waits a few seconds for a slow reader; call it last. */
@@ -72,7 +74,7 @@ export function createLogger({
     await text?.end()
     await destination.flush?.()
   }
-  return { logger, accessLog, flush }
+  return { logger, level: logLevelControl(logger), accessLog, flush }
 }
 
 /** Lines for people. What makes them is loaded only here: production starts faster without it. */

@@ -36,8 +36,10 @@ export function createMetrics({ service, version }: { service: string; version: 
 
   return {
     registry,
-    observeRequest({ request, route }, status, durationMs) {
-      requests.record(durationMs / 1000, [methodName(request.method), route ?? '', status])
+    observeRequest({ request, route, trace }, status, durationMs) {
+      const at = trace()
+      const exemplar = at?.sampled ? at : undefined
+      requests.record(durationMs / 1000, [methodName(request.method), route ?? '', status], exemplar)
     },
     close: () => eventLoop.disable(),
   }

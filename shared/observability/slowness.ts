@@ -2,13 +2,26 @@ import type { RequestObserver } from '../http/request-context.ts'
 import type { QueryObserver } from '../postgres/query-observer.ts'
 import type { Logger } from './logger.ts'
 
-/** Warns of a statement that took too long, without its parameters. */
-export function slowQueries(logger: Pick<Logger, 'warn'>, thresholdMs: number): QueryObserver {
+/**
+ * Logs each statement at DEBUG, and warns of those that took too long; without their parameters.
+ *
+ * @param thresholdMs 0 warns of none.
+ */
+export function queryLog(
+  logger: Pick<Logger, 'warn' | 'debug' | 'isLevelEnabled'>,
+  thresholdMs: number,
+): QueryObserver {
   return ({ statement: { sql }, startedAtMs, endedAtMs, waitedMs }) => {
     const durationMs = endedAtMs - startedAtMs
-    if (durationMs < thresholdMs) return
-    const times = { duration_ms: rounded(durationMs), waited_ms: rounded(waitedMs) }
-    logger.warn({ ...times, sql: sql.slice(0, maxSqlLength) }, 'slow query')
+    const isSlow = thresholdMs > 0 && durationMs >= thresholdMs
+    if (!isSlow && !logger.isLevelEnabled('debug')) return
+    const fields = {
+      sql: sql.slice(0, maxSqlLength),
+      duration_ms: rounded(durationMs),
+      waited_ms: rounded(waitedMs),
+    }
+    if (isSlow) logger.warn(fields, 'slow query')
+    else logger.debug(fields, 'query')
   }
 }
 

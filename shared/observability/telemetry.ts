@@ -8,7 +8,8 @@ import type { Sampler } from '../trace-context.ts'
 import { clientMetrics } from './client-metrics.ts'
 import { eventContext } from './event-context.ts'
 import type { Logger } from './logger.ts'
-import { slowQueries, slowRequests } from './slowness.ts'
+import { queryLog, slowRequests } from './slowness.ts'
+import { type Fetch, tracedFetch } from './traced-fetch.ts'
 import { readTracingSettings } from './tracing/settings.ts'
 import type { SpanCounts } from './tracing/span-queue.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -33,6 +34,8 @@ export interface Telemetry {
   readonly queries: QueryObserver
   readonly redis: RedisObserver
   readonly events: Pick<EventObserver, 'context' | 'publishing' | 'handling'>
+  /** `fetch` for other services of one's own. */
+  readonly fetch: Fetch
   /** Wraps what a relay sends. */
   readonly relaying: Tracing['relaying']
   /** Sends the spans that wait, as long as that takes no more than a few seconds. */
@@ -60,7 +63,7 @@ export async function openTelemetry(env: Environment, options: TelemetryOptions)
   const queries: readonly QueryObserver[] = [
     metrics.query,
     ...(tracing ? [tracing.query] : []),
-    ...(slowQueryMs > 0 ? [slowQueries(logger, slowQueryMs)] : []),
+    queryLog(logger, slowQueryMs),
   ]
   return {
     sampler: tracing?.sampler,
@@ -79,6 +82,7 @@ export async function openTelemetry(env: Environment, options: TelemetryOptions)
       reconnecting: metrics.redis.reconnecting,
     },
     events: eventContext({ sampler: tracing?.sampler, spans: tracing?.events }),
+    fetch: tracedFetch({ sampler: tracing?.sampler, ended: tracing?.fetched }),
     relaying: tracing?.relaying ?? ((_, run) => run()),
     close: async () => tracing?.close(),
   }

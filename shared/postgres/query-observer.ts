@@ -40,6 +40,8 @@ const operations = new Set([
   ...['BEGIN', 'START', 'COMMIT', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'CREATE', 'ALTER', 'DROP', 'TRUNCATE'],
 ])
 const firstTable = /\b(?:from|into|update|table|merge into)\s+(?:only\s+)?"?([a-z_][\w$]*)"?/i
+/** Of a statement that begins with WITH: what it does first, and to which table. */
+const firstChange = /^\s*with\b.*?\b(insert|update|delete|merge)\s+(?:into\s+|from\s+)?"?([a-z_][\w$]*)/is
 const maxStatements = 500
 const statements = new Map<string, Statement>()
 
@@ -48,9 +50,10 @@ export function statementOf(sql: string): Statement {
   const known = statements.get(sql)
   if (known !== undefined) return known
   const text = sql.startsWith(lookupMark) ? sql.slice(lookupMark.length) : sql
-  const word = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? ''
+  const change = firstChange.exec(text)
+  const word = (change?.[1] ?? /^\s*(\w+)/.exec(text)?.[1] ?? '').toUpperCase()
   const operation = operations.has(word) ? word : '_OTHER'
-  const table = firstTable.exec(text)?.[1]
+  const table = change?.[2] ?? firstTable.exec(text)?.[1]
   const statement = {
     sql: text,
     operation,

@@ -66,7 +66,7 @@ export interface ServiceEventsOptions<Schema> {
   readonly logger: Logger
   readonly metrics?: MetricsRegistry
   /** Default: ids are handed on, nothing is recorded. */
-  readonly telemetry?: Pick<Telemetry, 'events' | 'redis'>
+  readonly telemetry?: Pick<Telemetry, 'events' | 'redis' | 'relaying'>
   /** Takes who does what to subscriptions, dead letters and replays: before it is done, and after. */
   readonly record: (row: EventsAudit) => Promise<void>
 }
@@ -106,19 +106,20 @@ export async function openServiceEvents<Schema>(
   const { eventsKeepAliveMs: keepAliveMs } = config
   const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
   const common = { service, transports, logger, observer, publishVersions, shards, maxBytes, timing }
+  const inbox = postgresInbox(db)
   const relaying = new Relaying({
     db,
     databaseUrl: transports.commands && databaseUrl,
     shards,
     archiveDays: config.eventsArchiveDays,
-    idleTimeoutMs: Math.max(10_000, config.redisTimeoutMs * 4),
+    idleTimeoutMs: Math.max(15_000, config.redisTimeoutMs * 4),
     logger,
     metrics,
   })
   const events = createEvents<Transaction<Schema>>({
     ...common,
     outbox: relaying.outbox,
-    inbox: postgresInbox(db),
+    inbox,
     archive: postgresArchive(db),
     audit: (told) => record(deadLettersAudit(told)),
   })
@@ -130,6 +131,7 @@ export async function openServiceEvents<Schema>(
       redis: commands,
       store,
       replays,
+      inbox,
       logger,
       prefix: config.eventsPrefix,
       from,
@@ -154,8 +156,17 @@ export async function openServiceEvents<Schema>(
       ]
       return async () => void (await Promise.all(ends.map((end) => end())))
     },
-    keepRelaying: () => relaying.start(events, transports.streams),
+    keepRelaying: () =>
+      relaying.start(telemetry ? traced(events, telemetry.relaying) : events, transports.streams),
   }
+}
+
+/** What a relay sends, each event within its own trace. */
+function traced(
+  { forward, safe }: Pick<Events, 'forward' | 'safe'>,
+  relaying: Telemetry['relaying'],
+): Pick<Events, 'forward' | 'safe'> {
+  return { forward: (events) => relaying(events, () => forward(events)), safe }
 }
 
 async function openTransports(

@@ -16,7 +16,11 @@ export async function openApi(): Promise<unknown> {
     SERVICE_JWT_SECRET_KEY: randomBytes(48).toString('base64'),
   })
   const db = connectServiceDatabase(config)
-  const { logger } = createLogger({ service: config.serviceName, level: 'silent', format: 'json' })
+  const { logger, level: logLevel } = createLogger({
+    service: config.serviceName,
+    level: 'silent',
+    format: 'json',
+  })
   const { events, operations: eventOperations, live } = await openEvents(config, { db, logger })
   const metrics = createMetrics({ service: config.serviceName, version: packageJson.version })
   const app = createApp({
@@ -24,6 +28,7 @@ export async function openApi(): Promise<unknown> {
     events,
     eventOperations,
     live,
+    logLevel,
     clientAddress,
     observers: [],
     report: () => {},

@@ -7,13 +7,13 @@ import { measure } from './measure.ts'
 import { report } from './report.ts'
 import { type Server, startServer } from './server.ts'
 import { measureStartUp } from './start-up.ts'
-import { cases, commandOf, partCases, type Shared, type Subject, service } from './subjects.ts'
+import { cases, commandOf, partCases, type Shared, type Subject, service, taxCases } from './subjects.ts'
 
 /**
- * `bun run bench [--rounds 5] [--seconds 2] [--connections 64] [--route users] [--subject Kiln,Elysia] [--no-start]`, or `--parts`
+ * `bun run bench [--rounds 5] [--seconds 2] [--connections 64] [--route users] [--subject Kiln,Elysia] [--no-start]`, or `--parts`, or `--tax`
  *
  * Measures this service side by side with others that do the same work, and prints a table. Takes three to four minutes.
- * `--parts` prices the parts of the service instead.
+ * `--parts` prices the parts of the service instead, `--tax` what observing it costs.
  */
 const { values } = parseArgs({
   options: {
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     route: { type: 'string', default: '' },
     subject: { type: 'string', default: '' },
     parts: { type: 'boolean', default: false },
+    tax: { type: 'boolean', default: false },
     'no-start': { type: 'boolean', default: false },
   },
 })
@@ -31,18 +32,24 @@ async function bench(): Promise<string> {
   requireWrk()
   pinSelf()
   const named = values.subject.split(',')
-  const wanted = (values.parts ? partCases : cases)
+  const wanted = (values.parts ? partCases : values.tax ? taxCases : cases)
     .filter(({ route }) => route.includes(values.route))
     .map((each) => ({
       ...each,
       subjects: each.subjects.filter((subject) => values.subject === '' || named.includes(subject)),
     }))
   const postgres = await startPostgres()
-  const shared: Shared = { databaseUrl: postgres.url, jwtSecret: randomBytes(48).toString('base64') }
+  const collector = startCollector()
+  const shared: Shared = {
+    databaseUrl: postgres.url,
+    jwtSecret: randomBytes(48).toString('base64'),
+    collectorUrl: collector.url.href,
+  }
   const servers = new Map<Subject, Server>()
   try {
     const admin = createAdmin(shared)
-    const startUp = values['no-start'] || values.parts ? undefined : await measureStartUp(shared, 5)
+    const startUp =
+      values['no-start'] || values.parts || values.tax ? undefined : await measureStartUp(shared, 5)
     for (const subject of new Set(wanted.flatMap(({ subjects }) => subjects)))
       servers.set(subject, await startServer(commandOf(subject, shared)))
     const measurements = await measure({
@@ -56,8 +63,21 @@ async function bench(): Promise<string> {
     return report(measurements, startUp)
   } finally {
     for (const server of servers.values()) await server.stop()
+    await collector.stop(true)
     await postgres.stop()
   }
+}
+
+/** In this process, which is on the client's core. */
+function startCollector() {
+  return Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    async fetch(request) {
+      await request.arrayBuffer()
+      return new Response()
+    },
+  })
 }
 
 interface Admin {

@@ -5,6 +5,8 @@ import type { Command } from './server.ts'
 export interface Shared {
   readonly databaseUrl: string
   readonly jwtSecret: string
+  /** Takes spans and throws them away. */
+  readonly collectorUrl: string
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -16,6 +18,9 @@ const commands = {
   Elysia: (shared: Shared) => other('bare-elysia', shared),
   'Kysely on pg': (shared: Shared) => other('plain-kysely', shared),
   Kiln: (shared: Shared) => service(process.execPath, ['src/main.ts', 'serve'], shared),
+  'Kiln, nothing observed': (shared: Shared) => withParts('errors,body,schema,auth', shared),
+  'Kiln, 10 % traced': (shared: Shared) => traced(commands.Kiln(shared), 0.1, shared),
+  'Kiln, all traced': (shared: Shared) => traced(commands.Kiln(shared), 1, shared),
   'Fastify on Node': (shared: Shared) => other('fastify', shared, 'node'),
   'Hono on Bun': (shared: Shared) => other('hono', shared),
   '+ response schema': (shared: Shared) => withParts('schema', shared),
@@ -23,7 +28,11 @@ const commands = {
   '+ errors, bodies': (shared: Shared) => withParts('context,errors,body,schema', shared),
   '+ metrics': (shared: Shared) => withParts('context,errors,body,schema,metrics', shared),
   '+ access log': (shared: Shared) => withParts('context,errors,body,schema,metrics,log', shared),
+  '+ traces, 10 %': (shared: Shared) => traced(withParts(everyPart, shared), 0.1, shared),
+  '+ traces, all': (shared: Shared) => traced(withParts(everyPart, shared), 1, shared),
 } satisfies Record<string, (shared: Shared) => Command>
+
+const everyPart = 'context,errors,body,schema,metrics,log,traces'
 
 export type Subject = keyof typeof commands
 export const commandOf = (subject: Subject, shared: Shared): Command => commands[subject](shared)
@@ -41,6 +50,20 @@ export function service(file: string, args: readonly string[], { databaseUrl, jw
       SERVICE_REDIS_URL: 'memory://',
       SERVICE_SINGLE_REPLICA: 'true',
       SERVICE_JWT_SECRET_KEY: jwtSecret,
+    }),
+  }
+}
+
+/** The same program with spans for so many of its requests, 0 to 1. */
+function traced(command: Command, ratio: number, { collectorUrl }: Shared): Command {
+  return {
+    ...command,
+    env: (port) => ({
+      ...command.env(port),
+      OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl,
+      OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: String(ratio),
+      OTEL_BSP_MAX_QUEUE_SIZE: '100000',
     }),
   }
 }
@@ -119,6 +142,22 @@ export const partCases: readonly Case[] = [
       '+ errors, bodies',
       '+ metrics',
       '+ access log',
+      '+ traces, 10 %',
+      '+ traces, all',
     ],
   },
 ]
+
+/** What observing costs: the first has none of it, nor errors, bodies and schemas. */
+export const taxCases: readonly Case[] = (
+  [
+    ['/api/my-endpoint', false],
+    ['/protected', true],
+  ] as const
+).map(([path, withToken]) => ({
+  route: `GET ${path}`,
+  method: 'GET',
+  path,
+  withToken,
+  subjects: ['Elysia', 'Kiln, nothing observed', 'Kiln', 'Kiln, 10 % traced', 'Kiln, all traced'],
+}))

@@ -119,7 +119,8 @@ describe.skipIf(!hasRedis)('events at the command line', () => {
     expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('handled 0 of 2') })
     expect(run.stdout).toMatch(/^replay [\w-]+: done, 2 of 2\n$/)
     expect(listed).toMatchObject([{ status: 'done', done: 2, total: 2 }])
-    expect(await other.publishedTo('notification')).toHaveLength(5)
+    // Published again with the ids they had, so they are not sent again.
+    expect(await other.publishedTo('notification')).toHaveLength(3)
   })
 
   test('a replay is cancelled', async () => {

@@ -110,6 +110,13 @@ describe('values', () => {
     expect(loadConfig(testEnvironment({ SERVICE_LOG_LEVEL: value })).logLevel).toBe(level as 'INFO')
   })
 
+  test('an inbox that forgets what may come again is refused', () => {
+    const problems = withProblem({ SERVICE_EVENTS_INBOX_DAYS: '6' })
+
+    expect(Object.keys(problems)).toEqual(['SERVICE_EVENTS_INBOX_DAYS'])
+    expect(withProblem({ SERVICE_EVENTS_INBOX_DAYS: '7' })).toEqual({})
+  })
+
   test('the scheme of a Python driver is accepted', () => {
     const url = 'postgresql+asyncpg://user:pass@postgres:5432/mydb'
 

@@ -12,13 +12,14 @@ type SeenEvent = Omit<Envelope, 'data'> & { readonly data: unknown }
 
 /** The service's events in the test's memory, its consumers running. */
 export async function startTestEvents(config: Config, { db, metrics }: { db: Database; metrics: Registry }) {
-  const { logger } = createLogger({ service: 'test', level: 'silent', format: 'json' })
+  const { logger, level: logLevel } = createLogger({ service: 'test', level: 'silent', format: 'json' })
   const opened = await openEvents({ ...config, redisUrl: 'memory://' }, { db, logger, metrics })
   const { events, transports } = opened
   declareConsumers(events)
   await events.start()
   return {
     ...opened,
+    logLevel,
     /** Everything published to a domain so far, oldest first. */
     async publishedTo(domain: string): Promise<readonly SeenEvent[]> {
       const entries = await transports.streams.range(domain, '0-0', 1000)

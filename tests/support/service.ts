@@ -80,6 +80,7 @@ export async function createTestService(
     events: events.events,
     eventOperations: events.operations,
     live: events.live,
+    logLevel: events.logLevel,
     refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest, ...observers],

@@ -13,8 +13,7 @@ import { script } from './run-script.ts'
  *
  * Identities are kept in two generations, a hash each. The younger becomes the older at the age of one window, or when
  * it is full, and then the window is shorter. Its age is told by its expiry, three windows after its birth, which also
- * ends the memory of a stream that nobody writes to. What is repeated is remembered anew: a write, for whoever waits for
- * replicas.
+ * ends the memory of a stream that nobody writes to.
  *
  * An entry stops with its predecessor, the last of its key in an earlier part of the same call, when that one is not
  * remembered: whatever became of the earlier part, no entry overtakes one that failed.
@@ -82,13 +81,13 @@ for i = 1, n do
       replies[i] = '!' .. reply.err
       stop(keyOf(from, to))
     else
-      replies[i], id = reply, reply
-      if identity ~= '' then added[identity] = id end
+      replies[i] = reply
+      if identity ~= '' then
+        added[identity] = reply
+        remembered[#remembered + 1] = identity
+        remembered[#remembered + 1] = reply
+      end
     end
-  end
-  if id and identity ~= '' then
-    remembered[#remembered + 1] = identity
-    remembered[#remembered + 1] = id
   end
 end
 if #remembered > 0 then

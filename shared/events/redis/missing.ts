@@ -6,7 +6,7 @@ import { runScript, script } from './run-script.ts'
 const MAX_IDS = 500
 
 /** KEYS stream, trimmed. ARGV ids. Gives those that are neither in the stream nor below where retention trimmed it. */
-const MISSING = script(`${TRIMMED_AWAY}
+export const MISSING = script(`${TRIMMED_AWAY}
 local gone = {}
 for _, id in ipairs(ARGV) do
   if #redis.call('XRANGE', KEYS[1], id, id) == 0 and not trimmedAway(KEYS[2], id) then gone[#gone + 1] = id end

@@ -11,7 +11,7 @@ import { PURGE, REDRIVE } from './scripts.ts'
 const MAX_COUNTED = 10_000
 
 /** KEYS again, fed. ARGV after, until, then for each entry the number of its fields and values, and those. */
-const FEED = script(`
+export const FEED = script(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if (redis.call('GET', KEYS[2]) or ARGV[1]) ~= ARGV[1] then return 0 end
 local at = 3

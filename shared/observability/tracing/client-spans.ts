@@ -2,6 +2,8 @@ import { type Attributes, SpanKind } from '@opentelemetry/api'
 import { currentWork } from '../../context.ts'
 import type { QueryObserver } from '../../postgres/query-observer.ts'
 import type { RedisObserver } from '../../redis-commands.ts'
+import { methodName } from '../method-name.ts'
+import type { EndedFetch } from '../traced-fetch.ts'
 import { errorType, type RecordSpan } from './recorder.ts'
 
 const maxTextLength = 2000
@@ -57,6 +59,33 @@ export function commandSpans(record: RecordSpan): RedisObserver['command'] {
       endedAtMs,
       attributes,
       ...(error !== undefined && { error: errorType(error) }),
+    })
+  }
+}
+
+/**
+ * A client span for each outgoing request, without the query of its URL.
+ *
+ * @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+ */
+export function fetchSpans(record: RecordSpan): (request: EndedFetch) => void {
+  return ({ trace, method, url, startedAtMs, endedAtMs, status, error }) => {
+    const name = methodName(method)
+    const failed = status === undefined ? errorType(error) : status >= 400 ? String(status) : undefined
+    record({
+      name,
+      kind: SpanKind.CLIENT,
+      trace,
+      startedAtMs,
+      endedAtMs,
+      attributes: {
+        'http.request.method': name,
+        'url.full': `${url.origin}${url.pathname}`.slice(0, maxTextLength),
+        'server.address': url.hostname,
+        'server.port': Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
+        ...(status !== undefined && { 'http.response.status_code': status }),
+      },
+      error: failed,
     })
   }
 }

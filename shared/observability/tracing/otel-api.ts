@@ -5,6 +5,7 @@ import {
   context,
   ROOT_CONTEXT,
   type Span,
+  SpanKind,
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api'
@@ -69,7 +70,8 @@ export function installOtelApi(
             isRemote: true,
           })
     ids.next(place)
-    const span = tracer.startSpan('', { startTime: epochTime(startedAtMs) }, parent)
+    const kind = work.event === undefined ? SpanKind.SERVER : SpanKind.CONSUMER
+    const span = tracer.startSpan('', { kind, startTime: epochTime(startedAtMs) }, parent)
     ids.next(undefined)
     begun.set(work, span)
     return span

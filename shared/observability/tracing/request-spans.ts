@@ -1,4 +1,4 @@
-import { SpanKind } from '@opentelemetry/api'
+import { type Attributes, SpanKind } from '@opentelemetry/api'
 import type { RequestContext, RequestObserver } from '../../http/request-context.ts'
 import type { TraceContext } from '../../trace-context.ts'
 import { methodName } from '../method-name.ts'
@@ -22,20 +22,24 @@ function serverSpan(
 ): EndedSpan {
   const method = methodName(request.method)
   const endedAtMs = performance.now()
+  const attributes: Attributes = {
+    'http.request.method': method,
+    'http.response.status_code': status,
+    'url.scheme': request.url.startsWith('https:') ? 'https' : 'http',
+  }
+  // The path of an unknown route is anybody's text.
+  if (route !== undefined) {
+    attributes['http.route'] = route
+    attributes['url.path'] = pathOf(request.url)
+  }
   return {
     name: route === undefined ? method : `${method} ${route}`,
     kind: SpanKind.SERVER,
     trace,
     startedAtMs: endedAtMs - durationMs,
     endedAtMs,
-    attributes: {
-      'http.request.method': method,
-      'http.response.status_code': status,
-      'url.scheme': request.url.startsWith('https:') ? 'https' : 'http',
-      // The path of an unknown route is anybody's text.
-      ...(route !== undefined && { 'http.route': route, 'url.path': pathOf(request.url) }),
-    },
-    ...(status >= 500 && { error: String(status) }),
+    attributes,
+    error: status >= 500 ? String(status) : undefined,
   }
 }
 

@@ -1,8 +1,11 @@
-import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace-base'
+import type { ExportResult } from '@opentelemetry/core'
 import type { Logger } from '../logger.ts'
 
-export interface SpanQueueOptions {
-  readonly exporter: SpanExporter
+/** Sends a batch, and says in the end how that went. */
+export type SendSpans<Span> = (batch: readonly Span[], done: (result: ExportResult) => void) => void
+
+export interface SpanQueueOptions<Span> {
+  readonly send: SendSpans<Span>
   readonly logger: Pick<Logger, 'warn' | 'info'>
   /** Longest that a span waits, milliseconds. */
   readonly delayMs: number
@@ -26,22 +29,20 @@ export interface SpanCounts {
  * Spans on their way to the collector, in batches, one at a time. Never waits for the collector and never throws: what
  * it does not take is dropped and counted, and the log says so once until it takes spans again.
  */
-export class SpanQueue implements SpanProcessor {
+export class SpanQueue<Span> {
   readonly counts: SpanCounts = { exported: 0, overflowed: 0, failed: 0 }
-  readonly #options: SpanQueueOptions
-  #waiting: ReadableSpan[] = []
+  readonly #options: SpanQueueOptions<Span>
+  #waiting: Span[] = []
   #sending: Promise<void> | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #warned = false
   #closed = false
 
-  constructor(options: SpanQueueOptions) {
+  constructor(options: SpanQueueOptions<Span>) {
     this.#options = options
   }
 
-  onStart(): void {}
-
-  onEnd(span: ReadableSpan): void {
+  add(span: Span): void {
     const { maxQueue, maxBatch, delayMs } = this.#options
     if (this.#waiting.length >= maxQueue) {
       this.counts.overflowed += 1
@@ -54,7 +55,7 @@ export class SpanQueue implements SpanProcessor {
     else this.#timer ??= setTimeout(() => this.#send(), delayMs)
   }
 
-  async forceFlush(): Promise<void> {
+  async flush(): Promise<void> {
     while (this.#sending !== undefined || this.#waiting.length > 0) {
       if (this.#sending === undefined) this.#send()
       await this.#sending
@@ -67,12 +68,8 @@ export class SpanQueue implements SpanProcessor {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs)
     })
-    await Promise.race([this.forceFlush(), late])
+    await Promise.race([this.flush(), late])
     clearTimeout(timer)
-    await this.shutdown()
-  }
-
-  async shutdown(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
     this.counts.failed += this.#waiting.splice(0).length
@@ -91,13 +88,13 @@ export class SpanQueue implements SpanProcessor {
     })
   }
 
-  async #export(batch: ReadableSpan[]): Promise<void> {
-    const { exporter, timeoutMs } = this.#options
+  async #export(batch: readonly Span[]): Promise<void> {
+    const { send, timeoutMs } = this.#options
     let timer: ReturnType<typeof setTimeout> | undefined
     const failure = await new Promise<{ readonly error: unknown } | undefined>((resolve) => {
       timer = setTimeout(() => resolve({ error: new Error(`no answer within ${timeoutMs} ms`) }), timeoutMs)
       try {
-        exporter.export(batch, ({ code, error }) => resolve(code === 0 ? undefined : { error }))
+        send(batch, ({ code, error }) => resolve(code === 0 ? undefined : { error }))
       } catch (error) {
         resolve({ error })
       }

@@ -33,7 +33,7 @@ interface ConnectOptions {
   readonly telemetry?: Pick<Telemetry, 'queries'>
 }
 
-/** The service's database; whoever connects it destroys it. Logs SQL at DEBUG, without its parameters. */
+/** The service's database; whoever connects it destroys it. */
 export function connectServiceDatabase(
   config: DatabaseConfig,
   { logger, registry, telemetry }: ConnectOptions = {},
@@ -48,10 +48,6 @@ export function connectServiceDatabase(
     onIdleError: (error) => logger?.warn({ err: error }, 'the database ended an idle connection'),
     ...(registry && { registry }),
     ...(telemetry && { observe: telemetry.queries }),
-    ...(logger?.isLevelEnabled('debug') && {
-      log: ({ query, queryDurationMillis }) =>
-        logger.debug({ sql: query.sql, duration_ms: Math.round(queryDurationMillis * 1000) / 1000 }, 'query'),
-    }),
   })
 }
 

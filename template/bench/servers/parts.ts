@@ -1,32 +1,39 @@
 import { Type } from '@sinclair/typebox'
 import { type AnyElysia, Elysia } from 'elysia'
 import { createAuth, jsonBody, problemErrors, requestContext } from '../../../shared/http/index.ts'
-import { createLogger, createMetrics } from '../../../shared/observability/index.ts'
+import { createLogger, createMetrics, openTelemetry } from '../../../shared/observability/index.ts'
 
-/** `/api/my-endpoint` with the parts of the service that `PARTS` names, each of which can so be priced. */
+/** `/api/my-endpoint`, and `/protected` with a token, with the parts of the service that `PARTS` names, each of which can so be priced. */
 const parts = new Set(process.env.PARTS?.split(','))
-const { accessLog } = createLogger({ service: 'example-service', level: 'info', format: 'json' })
-const { observeRequest } = createMetrics({ service: 'example-service', version: '1.0.0' })
+const about = { serviceName: 'example-service', version: '1.0.0', slowQueryMs: 500, slowRequestMs: 2000 }
+const { logger, accessLog } = createLogger({ service: about.serviceName, level: 'info', format: 'json' })
+const { registry, observeRequest } = createMetrics({ service: about.serviceName, version: about.version })
+const { requests, sampler } = await openTelemetry(process.env, { ...about, logger, registry })
 const observers = [
   ...(parts.has('log') ? [accessLog] : []),
   ...(parts.has('metrics') ? [observeRequest] : []),
+  ...(parts.has('traces') ? requests : []),
 ]
 
 let app: AnyElysia = new Elysia()
-if (parts.has('context')) app = app.use(requestContext({ observers }))
+if (parts.has('context'))
+  app = app.use(requestContext({ observers, sampler: parts.has('traces') ? sampler : undefined }))
 if (parts.has('errors')) app = app.use(problemErrors({ problems: {}, report: () => {} }))
 if (parts.has('body')) app = app.use(jsonBody({ maxBytes: 1024 * 1024 }))
-if (parts.has('auth')) {
-  const name = 'example-service'
-  const secret = process.env.JWT_SECRET ?? ''
-  app = app.use(
-    createAuth({ secret, issuer: name, audience: name, ttlSeconds: 900, roles: ['admin'] }).authenticated,
-  )
-}
-app
-  .get(
-    '/api/my-endpoint',
-    () => ({ message: 'Hello from my service!' }),
-    parts.has('schema') ? { response: Type.Object({ message: Type.String() }) } : {},
-  )
-  .listen({ hostname: '127.0.0.1', port: Number(process.env.PORT) })
+const auth = createAuth({
+  secret: process.env.JWT_SECRET ?? '',
+  issuer: about.serviceName,
+  audience: about.serviceName,
+  ttlSeconds: 900,
+  roles: ['admin'],
+})
+app.get(
+  '/api/my-endpoint',
+  () => ({ message: 'Hello from my service!' }),
+  parts.has('schema') ? { response: Type.Object({ message: Type.String() }) } : {},
+)
+if (parts.has('auth'))
+  app.use(auth.authenticated).get('/protected', ({ principal }) => ({ user_id: principal.userId }), {
+    response: Type.Object({ user_id: Type.Integer() }),
+  })
+app.listen({ hostname: '127.0.0.1', port: Number(process.env.PORT) })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { createMetrics } from '@kiln/shared/observability'
+import { traceContextOf } from '@kiln/shared/context'
+import { createMetrics, exposeMetrics } from '@kiln/shared/observability'
 import { Histogram, Registry } from 'prom-client'
 import { DurationHistogram } from '../../../shared/observability/duration-histogram.ts'
 import { createTestService, type TestService } from '../../support/service.ts'
@@ -48,6 +49,55 @@ describe('the duration histogram', () => {
     histogram.record(1, ['x y', 'z'])
 
     expect((await registry.metrics()).match(/_count\{/g)).toHaveLength(2)
+  })
+})
+
+describe('OpenMetrics', () => {
+  const scrape = async (accept?: string) => {
+    const { registry, observeRequest, close } = createMetrics({ service: 'some-service', version: '1' })
+    const trace = traceContextOf('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')
+    const context = {
+      correlationId: 'x',
+      address: () => undefined,
+      route: '/things',
+      principal: undefined,
+      request: { method: 'GET' } as Request,
+    }
+    observeRequest({ ...context, trace: () => trace }, 200, 30)
+    observeRequest({ ...context, trace: () => undefined }, 200, 300)
+    close()
+    const shown = await exposeMetrics(registry, accept ?? null)
+    return { ...shown, again: (await exposeMetrics(registry, null)).text }
+  }
+
+  test('has the trace of a request as the exemplar of its bucket, and of no other', async () => {
+    const { contentType, text } = await scrape('application/openmetrics-text;version=1.0.0,text/plain;q=0.5')
+
+    const exemplars = text.split('\n').filter((line) => line.includes(' # {'))
+    expect(contentType).toStartWith('application/openmetrics-text; version=1.0.0')
+    expect(exemplars).toEqual([
+      expect.stringMatching(
+        /_bucket\{le="0.05",.*\} 1 # \{trace_id="4bf92f3577b34da6a3ce929d0e0e4736",span_id="00f067aa0ba902b7"\} 0.03 [\d.]+$/,
+      ),
+    ])
+    expect(text).toEndWith('\n# EOF\n')
+  })
+
+  test('names the family of a counter without _total; the text format stays as it was', async () => {
+    const { text, again } = await scrape('application/openmetrics-text')
+
+    expect(text).toContain('# TYPE process_cpu_seconds counter')
+    expect(text).toMatch(/^process_cpu_seconds_total [\d.]+$/m)
+    expect(again).toContain('# TYPE process_cpu_seconds_total counter')
+    expect(again).toMatch(/^process_cpu_seconds_total [\d.]+$/m)
+    expect(again).not.toContain(' # {')
+  })
+
+  test('is not given to who did not ask', async () => {
+    const { contentType, text } = await scrape('text/plain')
+
+    expect(contentType).toStartWith('text/plain')
+    expect(text).not.toContain('# EOF')
   })
 })
 

@@ -89,20 +89,24 @@ describe('the inbox', () => {
     expect(await effects()).toEqual([{ name: 'second' }])
   })
 
-  test('does not lock out a batch with the same events in another order', async () => {
-    const ids = Array.from({ length: 50 }, (_, n) => identity(`event-${n}`))
+  test('does not lock out a batch that shares events in another order', async () => {
+    const ids = Array.from({ length: 200 }, (_, n) => identity(`event-${n}`))
+    const batch = (n: number) => {
+      const some = ids.filter((_, at) => (at + n) % 3 > 0)
+      return n % 2 === 0 ? some : some.toReversed()
+    }
     let fresh = 0
     const work = async (_trx: unknown, indexes: readonly number[]) => {
       fresh += indexes.length
     }
 
     await Promise.all(
-      Array.from({ length: 20 }, (_, n) =>
-        postgresInbox(n % 2 ? first : second).handle(n % 2 ? ids : ids.toReversed(), forEver, work),
+      Array.from({ length: 30 }, (_, n) =>
+        postgresInbox(n % 2 ? first : second).handle(batch(n), forEver, work),
       ),
     )
 
-    expect(fresh).toBe(50)
+    expect(fresh).toBe(200)
   })
 
   test('rolls back at once when the signal aborts, whatever the handler had queued', async () => {

@@ -64,14 +64,16 @@ describe('the audit trail', () => {
     ['of zeros', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`],
     ['in capitals', `00-${'4BF92F3577B34DA6A3CE929D0E0E4736'}-00f067aa0ba902b7-01`],
     ['that is none', "'; drop table audit_log;--"],
-  ])('leaves out a trace id %s', async (_, traceparent) => {
+  ])('says the trace that it began where one came in %s', async (_, traceparent) => {
     const { body } = await service.call<User>('POST', '/api/users', {
       token: admin.token,
       headers: { traceparent },
       body: { first_name: 'Ada' },
     })
 
-    expect(await auditOf(body.id)).toMatchObject([{ trace_id: null }])
+    const [row] = await auditOf(body.id)
+    expect(row?.trace_id).toMatch(/^(?!0{32})[\da-f]{32}$/)
+    expect(traceparent.toLowerCase()).not.toContain(String(row?.trace_id))
   })
 
   test('shows logins, and what refused requests tried is not in it', async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { sql } from 'kysely'
 import type { Envelope } from '../../../../shared/events/envelope.ts'
 import { redriveOutbox } from '../../../../shared/postgres/index.ts'
+import { bucketOf } from '../../../../shared/postgres/outbox/locks.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'
 import { hasRedisServer } from '../../events/support/redis-server.ts'
 import { openStage, orderByKey, recorder, type Stage } from './support/stage.ts'
@@ -53,7 +54,9 @@ describe.skipIf(!hasRedisServer)('a relay', () => {
     const isFull = (envelope: Envelope) => envelope.type === 'thing.made'
     let taken = 0
     await stage.publishAll(0, 100)
-    await stage.addRow({ type: 'other.made', key: 'key-1' })
+    const keys = Array.from({ length: 10_000 }, (_, at) => `key-${at}`)
+    const behind = keys.find((key) => bucketOf(`other/${key}`) === bucketOf('thing/key-1'))
+    await stage.addRow({ type: 'other.made', key: behind ?? '' })
 
     stage.relay({
       maxRows: 1,
@@ -104,6 +107,8 @@ describe.skipIf(!hasRedisServer)('a relay', () => {
 
     const first = stage.relay({ logger })
     await eventually(async () => expect(await stage.rows()).toEqual({ waiting: 10, parked: 1, archived: 10 }))
+    await stage.publishAll(20, 22, 2)
+    await eventually(async () => expect(await stage.rows()).toEqual({ waiting: 11, parked: 1, archived: 11 }))
     await first.stop(5000)
     expect(lines.filter(({ level }) => level === 'error')).toHaveLength(1)
     expect(lines.find(({ level }) => level === 'error')?.fields).toEqual({
@@ -116,8 +121,8 @@ describe.skipIf(!hasRedisServer)('a relay', () => {
     )
     stage.relay()
 
-    await isSent(21)
-    expect(orderByKey(await stage.sent())['key-1']).toEqual([-1, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19])
+    await isSent(23)
+    expect(orderByKey(await stage.sent())['key-1']).toEqual([-1, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21])
   })
 
   test('sends again what the event server has lost since it was well', async () => {
