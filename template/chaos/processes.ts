@@ -37,6 +37,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 /** What cannot start so many times is not kept from it by a fault. */
 const maxStarts = 40
+/** No fault lasts so long: who is neither ready nor at an end by then hangs. */
+const maxStartMs = 60_000
 
 /** The place of one process, with its links: whoever is killed or rolled out in it is followed by another. */
 export class Slot {
@@ -112,12 +114,14 @@ export class Slot {
   }
 }
 
-/** False when the process has ended instead. */
+/** False when the process has ended instead. @throws {Error} when it does neither. */
 async function isReady(child: ChildProcess, port: number): Promise<boolean> {
+  const deadline = performance.now() + maxStartMs
   while (child.exitCode === null && child.signalCode === null) {
     const signal = AbortSignal.timeout(1000)
     const answer = await fetch(`http://127.0.0.1:${port}/ready`, { signal }).catch(() => undefined)
     if (answer?.ok) return true
+    if (performance.now() > deadline) throw new Error(`process ${child.pid} is not ready and has not ended`)
     await delay(50)
   }
   return false

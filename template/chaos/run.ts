@@ -80,7 +80,8 @@ export async function runChaos(options: RunOptions): Promise<Outcome> {
 
     const look = () => readLedger(postgres, redis.port())
     const ledger = await drained(look, drainMs)
-    const verdict = judge(ledger, answers, striker.losses)
+    const leftOver = { ...ledger.leftOver, 'faults that could not be ended': striker.failed }
+    const verdict = judge({ ...ledger, leftOver }, answers, striker.losses)
     const isClean = Object.values(verdict.counts).every((count) => count === 0)
     for (const { number, text, count, examples = [] } of verdict.findings)
       for (const line of [`${number}: ${count} ${text}`, ...examples]) log.note(line)

@@ -33,6 +33,8 @@ export class Striker {
   #running = 0
   #writes = 0
   readonly counts = new Map<string, number>()
+  /** Faults that could not be done to their end: a process that does not start again, for example. */
+  failed = 0
   /** When the event server lost what it had acknowledged. */
   readonly losses: Loss[] = []
 
@@ -70,7 +72,10 @@ export class Striker {
       before.then(async () => {
         this.#note(`${name}: begins`)
         const fromMs = Date.now()
-        const said = await run().catch((error: unknown) => `FAILED ${error}`)
+        const said = await run().catch((error: unknown) => {
+          this.failed += 1
+          return `FAILED ${error}`
+        })
         this.#note(`${name}: over ${said}`)
         if (lossKinds.includes(fault.kind)) this.losses.push({ fromMs, toMs: Date.now() })
         this.#running -= 1
