@@ -66,10 +66,9 @@ export class Settlement {
   async move(delivery: Delivery, move: Move, startedAtMs: number): Promise<void> {
     const { member, subscription, logger } = this.#options
     const outcome = await this.surely(() => member.move(delivery.entry, move), 'lost')
-    if (outcome === 'moved') {
-      if (move.key !== undefined && move.keyThen === 'hold') this.#options.held.hold(move.key)
-      if (move.delayMs !== undefined) this.#options.retryIn(move.delayMs)
-    }
+    // Also when lost: it may be this very move, repeated because its first reply did not arrive. A free key costs one question.
+    if (move.key !== undefined && move.keyThen === 'hold') this.#options.held.hold(move.key)
+    if (outcome === 'moved' && move.delayMs !== undefined) this.#options.retryIn(move.delayMs)
     if (move.to === 'dead' && outcome === 'moved') {
       const { notes } = move
       const about = { subscription: subscription.name, entry: originOf(delivery.entry), ...notes }

@@ -83,9 +83,11 @@ export class GroupReader {
   async #end(): Promise<void> {
     const { reading } = this.#options
     if (reading.status === 'end') return
+    // Between two attempts there is no connection whose end could be told.
+    const waits = reading.status === 'reconnecting'
     const ended = new Promise<void>((resolve) => reading.once('end', () => resolve()))
     reading.disconnect()
-    await ended
+    if (!waits) await ended
   }
 
   async #entries(reply: StreamsReply): Promise<readonly Entry[]> {

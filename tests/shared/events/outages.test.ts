@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import type { Connect, RedisClient } from '../../../shared/index.ts'
 import { ThingMade, ThingShouted } from '../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../shared/testing/eventually.ts'
 import { type OpenOptions, openEvents } from './support/open-events.ts'
@@ -53,6 +54,27 @@ describe.skipIf(!hasRedisServer)('an outage of Redis', () => {
 
     redis.signal('SIGCONT')
     expect(error).toMatchObject({ code: 'EVENT_NOT_CONFIRMED', ids: ['mine'] })
+  })
+
+  test('a process closes while its reading connection waits to be made again', async () => {
+    const redis = await startRedis()
+    ends.push(redis.stop)
+    let reading: RedisClient | undefined
+    const connect: Connect = (purpose, options) => {
+      if (purpose !== 'read') return redis.connect(purpose, options)
+      reading = redis.connect(purpose, { ...options, retryStrategy: () => 60_000 })
+      return reading
+    }
+    const { events, end } = await openEvents(redis, { connect })
+    ends.push(end)
+    events.subscribe(ThingMade, { name: 'sub' }, () => {})
+    await events.start()
+    await redis.kill()
+    await eventually(() => expect(reading?.status).toBe('reconnecting'))
+
+    const open = await events.close(500)
+
+    expect(open).toEqual([])
   })
 
   test('a command that Redis refuses was not sent', async () => {

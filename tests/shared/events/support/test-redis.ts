@@ -32,6 +32,10 @@ export function testRedis(name: string) {
     get client() {
       return running().client
     },
+    /** As every process of a test connects, for one that does it differently. */
+    get connect() {
+      return running().connect
+    },
     /** Keys that no other test has, and the stream of `ThingMade` among them. */
     newPrefix() {
       const prefix = `${name}-${++count}`

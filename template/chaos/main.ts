@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Binaries, build } from './build.ts'
+import { everyKind } from './faults.ts'
+import { findProtection, type Protection, protections } from './protections.ts'
+import { describeTimeouts, report } from './report.ts'
+import { type Outcome, type RunOptions, runChaos } from './run.ts'
+import { production, shortened } from './timeouts.ts'
+
+/**
+ * `bun run chaos [--events 2000] [--faults 20] [--seed N] [--timeouts short|production]`, `--without <protection>`, or
+ * `--protections`
+ *
+ * Exit code 0 when all four numbers are zero; with `--protections`, when each protection was missed.
+ */
+const { values } = parseArgs({
+  options: {
+    events: { type: 'string', default: '2000' },
+    faults: { type: 'string' },
+    seed: { type: 'string' },
+    clients: { type: 'string', default: '8' },
+    timeouts: { type: 'string', default: 'short' },
+    without: { type: 'string' },
+    profile: { type: 'string' },
+    protections: { type: 'boolean', default: false },
+  },
+})
+const say = (text: string) => process.stdout.write(text)
+
+const timeouts = values.timeouts === 'production' ? production : shortened
+const writes = Number(values.events)
+const standard: Omit<RunOptions, 'binaries' | 'seed'> = {
+  name: 'run',
+  writes,
+  faults: Number(values.faults ?? Math.ceil(writes / 100)),
+  clients: Number(values.clients),
+  weights: everyKind,
+  handlers: { failing: 0.01, slow: 0, slowMs: 0 },
+  timeouts,
+  drainMs: 6 * timeouts.keepAliveMs + 60_000,
+}
+
+async function withBinaries<Result>(
+  protection: Protection | undefined,
+  run: (binaries: Binaries) => Promise<Result>,
+): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), 'chaos-build-'))
+  try {
+    return await run(build(folder, protection?.edits))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const isClean = ({ folder }: Outcome) => folder === undefined
+
+/** With the faults that the protection is there for coming more often. */
+function optionsFor(protection: Protection | undefined): Omit<RunOptions, 'binaries' | 'seed'> {
+  if (protection === undefined) return standard
+  const { name, profile } = protection
+  const weights = { ...everyKind, ...profile.weights }
+  return { ...standard, ...profile.run, name: name.replaceAll(' ', '-'), weights, drainMs: 40_000 }
+}
+
+async function once(seed: number): Promise<boolean> {
+  const missing = values.without === undefined ? undefined : findProtection(values.without)
+  const profile = values.profile === undefined ? missing : findProtection(values.profile)
+  return await withBinaries(missing, async (binaries) => {
+    say(describeTimeouts(timeouts))
+    const outcome = await runChaos({ ...optionsFor(profile), binaries, seed })
+    say(report(outcome))
+    return isClean(outcome)
+  })
+}
+
+/** Takes out one protection after the other; gives whether each was missed within three seeds. */
+async function everyProtection(first: number): Promise<boolean> {
+  const rows: string[] = []
+  let allMissed = true
+  for (const protection of protections) {
+    const row = await withBinaries(protection, async (binaries) => {
+      for (let seed = first; seed < first + 3; seed += 1) {
+        const outcome = await runChaos({ ...optionsFor(protection), binaries, seed })
+        say(`without ${protection.name}, ${report(outcome)}\n`)
+        const broken = Object.entries(outcome.verdict.counts).filter(([, count]) => count > 0)
+        if (broken.length > 0)
+          return `${broken.map(([name, count]) => `${name} (${count})`).join(', ')} | ${seed}`
+      }
+      allMissed = false
+      return 'none | –'
+    })
+    rows.push(`| ${protection.name} | ${row} |`)
+  }
+  say(['| switched off | number that broke | seed |', '|---|---|---|', ...rows, ''].join('\n'))
+  return allMissed
+}
+
+const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
+const passed = values.protections ? await everyProtection(Number(values.seed ?? 1)) : await once(seed)
+process.exit(passed ? 0 : 1)

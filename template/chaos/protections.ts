@@ -1,0 +1,139 @@
+import type { Edit } from './build.ts'
+import type { Weights } from './faults.ts'
+import type { RunOptions } from './run.ts'
+
+/** Something that keeps the promise, and how to take it out of a copy of the source. */
+export interface Protection {
+  readonly name: string
+  /** Each must match exactly once, so that none outlives the code it was written for. */
+  readonly edits: readonly Edit[]
+  /** The same faults, those more often that it protects from; and how many, under which load. */
+  readonly profile: {
+    readonly weights?: Partial<Weights>
+    readonly run?: Partial<Pick<RunOptions, 'writes' | 'faults' | 'clients' | 'handlers'>>
+  }
+}
+
+export const protections: readonly Protection[] = [
+  {
+    name: 'own-pending drain',
+    edits: [
+      {
+        file: 'shared/events/redis/recovery.ts',
+        find: 'const own = await this.own(busy, maxCount)',
+        replace: 'const own: Recovered = { entries: [], deleted: [], more: false }',
+      },
+    ],
+    profile: { weights: { 'half-open link to redis': 20, 'cut link to redis': 20, 'freeze redis': 10 } },
+  },
+  {
+    name: 'claim',
+    edits: [
+      {
+        file: 'shared/events/redis/recovery.ts',
+        find: "if (this.#cursors.get(source) === 'done') continue",
+        replace: 'continue',
+      },
+    ],
+    profile: { weights: { 'kill consumer': 20 } },
+  },
+  {
+    name: 'keepalive',
+    edits: [
+      {
+        file: 'shared/events/consume/upkeep.ts',
+        find: 'member.keepAlive([...dispatcher.busy.values()])',
+        replace: 'member.keepAlive([])',
+      },
+    ],
+    // Some handlers take longer than several claims wait, and their processes live.
+    profile: {
+      weights: { 'kill consumer': 0, 'freeze consumer': 0, 'roll out consumer': 0 },
+      run: { writes: 1000, faults: 5, handlers: { failing: 0, slow: 0.02, slowMs: 25_000 } },
+    },
+  },
+  {
+    name: 'key lock',
+    edits: [
+      {
+        file: 'shared/postgres/outbox/add.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in the file
+        find: 'select pg_advisory_xact_lock(${sql.lit(locks.key)}, hash) from',
+        replace: 'select hash from',
+      },
+    ],
+    profile: { weights: { 'delay link to postgres': 60 } },
+  },
+  {
+    name: 'relay guard: lock of buckets',
+    edits: [
+      {
+        file: 'shared/postgres/outbox/rows.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in the file
+        find: 'and pg_try_advisory_xact_lock(${sql.lit(locks.bucket)}, bucket)',
+        replace: '',
+      },
+    ],
+    profile: { weights: { 'freeze relay': 20, 'kill relay': 20, 'delay link to redis': 20 } },
+  },
+  {
+    name: 'relay guard: duplicates',
+    edits: [
+      {
+        file: 'shared/events/redis/append-script.ts',
+        find: 'id = young[i] or old[i]',
+        replace: 'id = nil',
+      },
+    ],
+    profile: { weights: { 'kill relay': 20, 'half-open link to redis': 20, 'terminate connections': 20 } },
+  },
+  {
+    name: 'inbox',
+    edits: [
+      {
+        file: 'shared/postgres/inbox.ts',
+        find: 'return events.flatMap((event, index) => (inserted.delete(keyOf(event)) ? [index] : []))',
+        replace: 'return events.map((_, index) => index)',
+      },
+    ],
+    profile: { weights: { 'kill consumer': 20 } },
+  },
+  {
+    name: 'low-water heal',
+    edits: [
+      {
+        file: 'shared/events/redis/group-reader.ts',
+        find: 'const position = mark ?? ',
+        replace: 'const position = ',
+      },
+    ],
+    profile: { weights: { 'empty redis': 40, 'cut link to redis': 20 } },
+  },
+  {
+    name: 'ack-gated move',
+    edits: [
+      {
+        file: 'shared/events/redis/scripts.ts',
+        find: "if not owned(KEYS[1], group, consumer, id) then return 'lost' end",
+        replace: '',
+      },
+      {
+        file: 'shared/events/redis/member.ts',
+        find: "const outcome = await run('')",
+        replace: "await this.ack([entry])\n    const outcome = await run('')",
+      },
+    ],
+    profile: {
+      weights: { 'kill consumer': 30, 'delay link to redis': 30 },
+      run: { handlers: { failing: 0.3, slow: 0, slowMs: 0 } },
+    },
+  },
+]
+
+/** @throws {Error} listing those there are. */
+export function findProtection(name: string): Protection {
+  const found = protections.find((protection) => protection.name === name)
+  if (found === undefined)
+    throw new Error(`there are the protections ${protections.map(({ name }) => name).join(', ')}`)
+  return found
+}
