@@ -78,6 +78,11 @@ function poolMetrics(pool: pg.Pool, registry: Registry): void {
     },
   })
   new Gauge({
+    name: 'db_client_connection_max',
+    help: 'Connections that the pool may open',
+    registers: [registry],
+  }).set(pool.options.max)
+  new Gauge({
     name: 'db_client_connection_pending_requests',
     help: 'Requests that wait for a connection of the pool',
     registers: [registry],

@@ -151,6 +151,7 @@ describe('GET /metrics', () => {
       'process_cpu_seconds_total',
       'process_event_loop_delay_seconds{quantile="0.99"}',
       'db_client_connection_count{state="idle"}',
+      'db_client_connection_max 10',
       'db_client_connection_pending_requests',
       'build_info{service="example-service",version="test"} 1',
     ]) {
