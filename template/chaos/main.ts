@@ -39,7 +39,7 @@ const standard: Omit<RunOptions, 'binaries' | 'seed'> = {
   weights: everyKind,
   handlers: { failing: 0.01, slow: 0, slowMs: 0 },
   timeouts,
-  drainMs: 6 * timeouts.keepAliveMs + 60_000,
+  drainMs: 6 * timeouts.keepAliveMs + 180_000,
 }
 
 async function withBinaries<Result>(

@@ -62,7 +62,11 @@ export const protections: readonly Protection[] = [
         replace: 'select hash from',
       },
     ],
-    profile: { weights: { 'delay link to postgres': 60 } },
+    // A commit that takes its time; a relay that is started again would find the row that it had passed over.
+    profile: {
+      weights: { 'delay link to postgres': 100, 'kill relay': 0, 'roll out relay': 0 },
+      run: { clients: 24 },
+    },
   },
   {
     name: 'relay guard: lock of buckets',

@@ -78,7 +78,13 @@ export async function runChaos(options: RunOptions): Promise<Outcome> {
     await striker.settled()
     log.note('the last fault is over')
 
-    const look = () => readLedger(postgres, redis.port())
+    const look = async () => {
+      const ledger = await readLedger(postgres, redis.port())
+      log.note(
+        `${ledger.events.length} events, ${ledger.effects.length} effects, left over ${JSON.stringify(ledger.leftOver)}`,
+      )
+      return ledger
+    }
     const ledger = await drained(look, drainMs)
     const leftOver = { ...ledger.leftOver, 'faults that could not be ended': striker.failed }
     const verdict = judge({ ...ledger, leftOver }, answers, striker.losses)

@@ -78,15 +78,15 @@ export class Lanes {
     this.#ready.push(delivery)
   }
 
-  /** Takes out everything that was not started. */
+  /** Takes out everything that was not started. A key whose delivery runs stays taken: what comes of it waits. */
   clear(): Delivery[] {
     const rest = this.#ready.slice(this.#head)
-    for (const behind of this.#behind.values()) rest.push(...behind)
+    const waiting = rest.filter((delivery) => !this.#ahead.delete(delivery))
+    for (const behind of this.#behind.values()) rest.push(...behind.splice(0))
+    for (const { key } of waiting) this.#behind.delete(key)
     this.#ready = []
     this.#head = 0
     this.#waiting = 0
-    this.#behind.clear()
-    this.#ahead.clear()
     return rest
   }
 
