@@ -13,14 +13,16 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const script = (name: string) =>
   fileURLToPath(new URL(`servers/${name}.${name === 'parts' ? 'ts' : 'js'}`, import.meta.url))
 
+const kiln = (shared: Shared) => service(process.execPath, ['src/main.ts', 'serve'], shared)
+
 const commands = {
   'Bun.serve': (shared: Shared) => other('bare-bun', shared),
   Elysia: (shared: Shared) => other('bare-elysia', shared),
   'Kysely on pg': (shared: Shared) => other('plain-kysely', shared),
-  Kiln: (shared: Shared) => service(process.execPath, ['src/main.ts', 'serve'], shared),
+  Kiln: kiln,
   'Kiln, nothing observed': (shared: Shared) => withParts('errors,body,schema,auth', shared),
-  'Kiln, 10 % traced': (shared: Shared) => traced(commands.Kiln(shared), 0.1, shared),
-  'Kiln, all traced': (shared: Shared) => traced(commands.Kiln(shared), 1, shared),
+  'Kiln, 10 % traced': (shared: Shared) => traced(kiln(shared), 0.1, shared),
+  'Kiln, all traced': (shared: Shared) => traced(kiln(shared), 1, shared),
   'Fastify on Node': (shared: Shared) => other('fastify', shared, 'node'),
   'Hono on Bun': (shared: Shared) => other('hono', shared),
   '+ response schema': (shared: Shared) => withParts('schema', shared),
