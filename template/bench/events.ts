@@ -9,7 +9,7 @@ import { soak } from './events/soak.ts'
 
 /**
  * What the event library costs beside bare ioredis moving the same fields: one process, one private Redis, data of about
- * 300 bytes, validation and metrics on. The two sides take turns, and medians are compared.
+ * 300 bytes, validation, metrics and tracing (one trace in ten) on. The two sides take turns, and medians are compared.
  *
  * `events.ts [count] [--soak]`: how many events the memory is watched for, and only that.
  */

@@ -1,12 +1,18 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { createEvents, type EventObserver, redisTransports } from '@kiln/shared'
+import { createLogger, eventMetrics, openTelemetry, type Telemetry } from '@kiln/shared/observability'
+import { eventConnector } from '@kiln/shared/redis'
 import { Redis } from 'ioredis'
-import { Counter, Histogram, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
+import { Placed } from './orders.ts'
 
 export type BenchRedis = Awaited<ReturnType<typeof startBenchRedis>>
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const { logger: silent } = createLogger({ service: 'bench', level: 'silent', format: 'json' })
 
 /** A private Redis, with a bare client and the library side by side. @throws where there is no program to run. */
 export async function startBenchRedis() {
@@ -14,9 +20,10 @@ export async function startBenchRedis() {
   if (binary === undefined)
     throw new Error('A redis-server or valkey-server (7 or newer) is needed on the PATH.')
   const server = await startRedis({ server: { binary } })
-  const connect = (_: string, options: object) => new Redis(server.url, options)
+  const collector = await startCollector()
+  const { observer, redis, close: flush } = await observing(collector.url)
+  const connect = eventConnector(server.url, { name: 'bench', timeoutMs: 5000, observer: redis })
   const bare = new Redis(server.url)
-  const observer = countingObserver()
 
   return {
     bare,
@@ -45,32 +52,33 @@ export async function startBenchRedis() {
     },
     async stop() {
       bare.disconnect()
+      await flush()
+      collector.stop()
       await server.stop()
     },
   }
 }
 
-/** Metrics as a service has them. */
-function countingObserver(): EventObserver {
-  const registers = [new Registry()]
-  const published = new Counter({ name: 'published_total', help: 'events', labelNames: ['type'], registers })
-  const consumed = new Counter({
-    name: 'consumed_total',
-    help: 'events',
-    labelNames: ['type', 'outcome'],
-    registers,
-  })
-  const duration = new Histogram({
-    name: 'handler_seconds',
-    help: 'seconds',
-    labelNames: ['type'],
-    registers,
-  })
-  return {
-    published: (type, count) => published.inc({ type }, count),
-    consumed({ type, outcome, durationMs }) {
-      consumed.inc({ type, outcome })
-      duration.observe({ type }, durationMs / 1000)
-    },
+/** Metrics and spans as a service has them, one trace in ten recorded. */
+async function observing(collectorUrl: string): Promise<Telemetry & { readonly observer: EventObserver }> {
+  const registry = new Registry()
+  const sampling = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl,
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.1',
   }
+  const about = { serviceName: 'bench', version: '1', slowQueryMs: 0, slowRequestMs: 0 }
+  const telemetry = await openTelemetry(sampling, { ...about, logger: silent, registry })
+  return {
+    ...telemetry,
+    observer: { ...telemetry.events, ...eventMetrics({ registry, types: [Placed.name] }) },
+  }
+}
+
+/** Takes spans and forgets them, in a process of its own. */
+async function startCollector(): Promise<{ readonly url: string; readonly stop: () => void }> {
+  const program = fileURLToPath(new URL('../servers/collector.js', import.meta.url))
+  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [url] = (await once(child.stdout, 'data')) as [Buffer]
+  return { url: String(url).trim(), stop: () => child.kill() }
 }
