@@ -1,0 +1,48 @@
+import { RequestCreated } from '../../../shared/events/contracts/request.ts'
+import { buildRequest } from '../../../tests/support/build-request.ts'
+import type { RunningService } from '../../../tests/support/process.ts'
+import type { Services } from './services.ts'
+
+/** Repeats work until it is told to stop, whatever becomes of it. */
+export function keepDoing(work: () => Promise<unknown>): () => Promise<void> {
+  let running = true
+  const done = (async () => {
+    while (running) {
+      await work().catch(() => {})
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })()
+  return async () => {
+    running = false
+    await done
+  }
+}
+
+/** Requests of all kinds, and events, a few at a time. */
+export function keepLoaded({ call, other }: Services['main']): () => Promise<void> {
+  let count = 0
+  return keepDoing(() =>
+    Promise.all([
+      call('GET', '/api/my-endpoint'),
+      call('GET', '/api/nothing-here'),
+      call('POST', '/api/users', { first_name: `User ${'abcdefghij'[count++ % 10]}` }),
+      other.events.publish(RequestCreated, buildRequest({ request_id: String(count) })),
+    ]),
+  )
+}
+
+/** What `request.created` tells, so many times. */
+export const requests = (count: number) => Array.from({ length: count }, () => buildRequest())
+
+/** Entries that no handler gets to see. */
+export const poison = (count: number) =>
+  Array.from({ length: count }, () => ['specversion', '1.0', 'type', 'request.created', 'data', '{'])
+
+/** An attempt that fails, but asks the database. */
+export function logIn({ url }: RunningService): Promise<Response> {
+  return fetch(`${url}/api/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email: 'nobody@example.com', password: 'correct horse battery' }),
+  })
+}
