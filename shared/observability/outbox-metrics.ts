@@ -52,7 +52,7 @@ export function outboxMetrics({ registry, status, timeoutMs = 2000 }: OutboxMetr
   return {
     sent: counter('event_outbox_sent_total', 'Outbox rows that the event server has taken'),
     archived: counter('event_outbox_archived_total', 'Outbox rows that were moved to the archive'),
-    parked: counter('event_outbox_parked_total', 'Outbox rows that could not be decoded'),
+    parked: counter('event_outbox_undecodable_total', 'Outbox rows that could not be decoded'),
     redriven: counter(
       'event_outbox_redriven_total',
       'Events sent again because the event server had lost them',
