@@ -29,7 +29,11 @@ export class Publisher {
   async append(envelopes: readonly Envelope[]): Promise<readonly AppendOutcome[]> {
     const { observer } = this.#options
     const startedAt = performance.now()
-    const outcomes = await Promise.all(envelopes.map((envelope) => this.#enqueue(envelope)))
+    const [only] = envelopes
+    const outcomes =
+      only && envelopes.length === 1
+        ? [await this.#enqueue(only)]
+        : await Promise.all(envelopes.map((envelope) => this.#enqueue(envelope)))
     if (observer.published || observer.duplicated || observer.publishFailed)
       this.#count(envelopes, outcomes, performance.now() - startedAt)
     return outcomes
@@ -80,19 +84,18 @@ export class Publisher {
       })
   }
 
+  /** Neighbours of one type and fate are told together. */
   #count(envelopes: readonly Envelope[], outcomes: readonly AppendOutcome[], durationMs: number): void {
     const { observer } = this.#options
-    const counts = new Map<string, { type: string; fate: string; count: number }>()
+    let count = 0
     for (const [at, { type }] of envelopes.entries()) {
+      count++
       const fate = fateOf(outcomes[at])
-      const counted = counts.get(`${type} ${fate}`)
-      if (counted) counted.count++
-      else counts.set(`${type} ${fate}`, { type, fate, count: 1 })
-    }
-    for (const { type, fate, count } of counts.values()) {
+      if (envelopes[at + 1]?.type === type && fateOf(outcomes[at + 1]) === fate) continue
       if (fate === 'new') observer.published?.(type, count, durationMs)
       else if (fate === 'duplicate') observer.duplicated?.(type, count)
       else observer.publishFailed?.(type, count, fate)
+      count = 0
     }
   }
 }
@@ -108,6 +111,7 @@ export function errorOf(
   envelopes: readonly Envelope[],
   outcomes: readonly AppendOutcome[],
 ): EventError | undefined {
+  if (outcomes.length === envelopes.length && outcomes.every(({ ok }) => ok)) return undefined
   const failed = (sent: string) =>
     envelopes.filter((_, at) => {
       const outcome = outcomes[at]
