@@ -131,8 +131,19 @@ async function cutFile(
     const end = content.subarray(0, length).lastIndexOf('\r\n*')
     length = end === -1 ? 0 : end + 2
   }
+  length = outsideTransaction(content, length)
   truncateSync(file, length)
   return content.length - length
+}
+
+/**
+ * Where `redis-check-aof --fix` would cut. Redis 7.0 itself, told to load a truncated file, leaves the beginning of a
+ * transaction in it: what it has lost then comes back at the next start, beside what was sent again since.
+ */
+function outsideTransaction(content: Buffer, length: number): number {
+  const kept = content.subarray(0, length)
+  const begun = kept.lastIndexOf('*1\r\n$5\r\nMULTI\r\n')
+  return begun > kept.lastIndexOf('*1\r\n$4\r\nEXEC\r\n') ? begun : length
 }
 
 function sequenceOf(name: string): number {
