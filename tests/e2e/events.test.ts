@@ -15,6 +15,7 @@ describe.skipIf(!hasRedis)('events of the running service', () => {
   let service: Awaited<ReturnType<typeof startWithAdmin>>
   beforeAll(async () => {
     service = await startWithAdmin()
+    await service.relayed()
   })
   afterAll(async () => {
     await service.other.close()

@@ -1,3 +1,5 @@
+import { expect } from 'bun:test'
+import { eventually } from '@kiln/shared/testing'
 import { startOtherService } from './other-service.ts'
 import { startService } from './process.ts'
 
@@ -20,5 +22,17 @@ export async function startWithAdmin(...started: Parameters<typeof startService>
     })
   const prefix = service.env.SERVICE_EVENTS_PREFIX ?? ''
   const other = await startOtherService(prefix, service.env.SERVICE_REDIS_URL)
-  return { ...service, token, call, prefix, other }
+  return {
+    ...service,
+    token,
+    call,
+    prefix,
+    other,
+    /** Waits until its relay has sent what it was given so far, the admin's own event among it. */
+    relayed: () =>
+      eventually(async () => {
+        const health = await (await fetch(`${service.url}/health`)).json()
+        expect(health).toMatchObject({ outbox: { depth: 0 } })
+      }),
+  }
 }
