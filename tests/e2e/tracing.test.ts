@@ -134,11 +134,9 @@ describe.skipIf(!hasRedis)('one POST to one of two services', () => {
     ])
     expect(publish).toMatchObject({ kind: 'PRODUCER', parentSpanId: server.spanId })
     const relay = named('relay user.created', 'example-service')
-    expect(below(publish).map(({ name }) => name)).toEqual([
-      'INSERT outbox',
-      'relay user.created',
-      'process user.created',
-    ])
+    // The second service may begin before the relay has its answer.
+    const caused = below(publish).map(({ name }) => name)
+    expect(caused.toSorted()).toEqual(['INSERT outbox', 'process user.created', 'relay user.created'])
     expect(relay).toMatchObject({ kind: 'PRODUCER', parentSpanId: publish.spanId })
     expect(process).toMatchObject({ kind: 'CONSUMER', parentSpanId: publish.spanId })
     expect(below(process).map(({ name }) => name)).toEqual(['SELECT inbox', 'publish notification.send'])
