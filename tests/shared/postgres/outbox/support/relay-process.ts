@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { createEvents } from '../../../../../shared/events/client.ts'
 import { redisTransports } from '../../../../../shared/events/redis/transports.ts'
@@ -6,13 +7,14 @@ import { silent } from '../../../events/support/silent.ts'
 
 /**
  * A relay that is killed or frozen at a step of its first turn. Arguments: database, Redis port, step, signal, idle
- * time-out. Writes what it warns of.
+ * time-out. Writes the step it has come to, and what it warns of.
  */
 const [url = '', port, step, signal, idleTimeoutMs] = process.argv.slice(2)
 let isDone = false
 const die = (at: string) => {
   if (at !== step || isDone) return
   isDone = true
+  writeSync(1, `${at}\n`)
   process.kill(process.pid, signal)
 }
 const db = connectDatabase<Record<string, never>>({

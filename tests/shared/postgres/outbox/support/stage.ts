@@ -114,12 +114,6 @@ export async function openStage() {
         other,
       )
     },
-    /** How many connections of an application wait inside a transaction. */
-    async openTransactions(application: string): Promise<number> {
-      const { rows } = await sql`select from pg_stat_activity
-        where application_name = ${application} and state = 'idle in transaction'`.execute(other)
-      return rows.length
-    },
     async close() {
       for (const relay of relays) await relay.stop(1000)
       await end()
