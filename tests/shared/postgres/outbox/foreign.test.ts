@@ -37,6 +37,9 @@ describe('an outbox in a database that is not ours', () => {
       max: 8,
       options: '-c default_transaction_isolation=serializable -c search_path=shop,public',
     })
+    // The test cuts connections, and so does dropping the database.
+    pool.on('error', () => {})
+    pool.on('connect', (client) => client.on('error', () => {}))
     db = new Kysely<Shop>({ dialect: new PostgresDialect({ pool }), plugins: [new CamelCasePlugin()] })
     await pool.query('create schema shop; create table shop_order (id int primary key, sold_at timestamptz)')
     await migrateShared(db.withoutPlugins())
