@@ -1,3 +1,5 @@
+import { withinTime } from '../deadline.ts'
+
 /** Whether a part answers, and what there is to say about it. */
 export interface PartHealth {
   readonly status: 'up' | 'down'
@@ -39,15 +41,9 @@ export async function examineHealth({
 }
 
 async function within(probe: HealthProbe, timeoutMs: number): Promise<PartHealth> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<PartHealth>((resolve) => {
-    timer = setTimeout(() => resolve({ status: 'down', reason: 'timeout' }), timeoutMs)
-  })
   try {
-    return await Promise.race([probe(), timeout])
+    return await withinTime(probe(), timeoutMs, { status: 'down', reason: 'timeout' })
   } catch {
     return { status: 'down', reason: 'unreachable' }
-  } finally {
-    clearTimeout(timer)
   }
 }

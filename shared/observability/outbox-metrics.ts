@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { OutboxObserver } from '../postgres/outbox/observer.ts'
 import type { OutboxStatus } from '../postgres/outbox/status.ts'
+import { askedAtScrape } from './asked-at-scrape.ts'
 
 export interface OutboxMetricsOptions {
   readonly registry: Registry
@@ -26,13 +27,7 @@ const gauges: Readonly<Record<string, readonly [help: string, of: (status: Outbo
  */
 export function outboxMetrics({ registry, status, timeoutMs = 2000 }: OutboxMetricsOptions): OutboxObserver {
   const registers = [registry]
-  let asked: Promise<OutboxStatus | undefined> | undefined
-  const current = () => {
-    asked ??= withinTime(status(), timeoutMs).finally(() => {
-      asked = undefined
-    })
-    return asked
-  }
+  const current = askedAtScrape(status, { timeoutMs, otherwise: undefined })
   for (const [name, [help, read]] of Object.entries(gauges)) {
     new Gauge({
       name,
@@ -57,18 +52,5 @@ export function outboxMetrics({ registry, status, timeoutMs = 2000 }: OutboxMetr
       'event_outbox_redriven_total',
       'Events sent again because the event server had lost them',
     ),
-  }
-}
-
-/** A scrape goes on without what cannot be asked. */
-async function withinTime<T>(asking: Promise<T>, timeoutMs: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), timeoutMs)
-  })
-  try {
-    return await Promise.race([asking.catch(() => undefined), late])
-  } finally {
-    clearTimeout(timer)
   }
 }

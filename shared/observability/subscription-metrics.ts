@@ -1,6 +1,7 @@
 import { Gauge, type Registry } from 'prom-client'
 import type { SubscriptionStore } from '../events/store.ts'
 import type { GroupHealth, StreamTransport } from '../events/transport.ts'
+import { askedAtScrape } from './asked-at-scrape.ts'
 
 export interface SubscriptionMetricsOptions {
   readonly registry: Registry
@@ -43,13 +44,7 @@ export function subscriptionMetrics({
   timeoutMs = 2000,
   now = Date.now,
 }: SubscriptionMetricsOptions): void {
-  let asked: Promise<readonly Standing[]> | undefined
-  const standings = (): Promise<readonly Standing[]> => {
-    asked ??= withinTime(look(service, streams, store), timeoutMs).finally(() => {
-      asked = undefined
-    })
-    return asked
-  }
+  const standings = askedAtScrape(() => look(service, streams, store), { timeoutMs, otherwise: [] })
   for (const [name, [help, read]] of Object.entries(gauges)) {
     new Gauge({
       name,
@@ -80,20 +75,4 @@ async function look(
       })),
     ),
   )
-}
-
-/** A scrape goes on without what cannot be asked. */
-async function withinTime(
-  looking: Promise<readonly Standing[]>,
-  timeoutMs: number,
-): Promise<readonly Standing[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<readonly Standing[]>((resolve) => {
-    timer = setTimeout(() => resolve([]), timeoutMs)
-  })
-  try {
-    return await Promise.race([looking.catch(() => []), late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

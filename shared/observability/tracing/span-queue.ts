@@ -1,4 +1,5 @@
 import type { ExportResult } from '@opentelemetry/core'
+import { withinTime } from '../../deadline.ts'
 import type { Logger } from '../logger.ts'
 
 /** Sends a batch, and says in the end how that went. */
@@ -64,12 +65,7 @@ export class SpanQueue<Span> {
 
   /** Sends what waits, for so long as `timeoutMs` allows; the rest is counted as dropped. */
   async close(timeoutMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs)
-    })
-    await Promise.race([this.flush(), late])
-    clearTimeout(timer)
+    await withinTime(this.flush(), timeoutMs, undefined)
     this.#closed = true
     clearTimeout(this.#timer)
     this.counts.failed += this.#waiting.splice(0).length

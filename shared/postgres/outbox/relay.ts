@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { withinTime } from '../../deadline.ts'
 import type { Events } from '../../events/events.ts'
 import type { EventLogger } from '../../events/observer.ts'
 import { type Backoff, backoffMs } from '../../events/retry.ts'
@@ -15,6 +16,7 @@ import type { Db } from './rows.ts'
 import { Sender } from './sender.ts'
 
 const hourMs = 3_600_000
+
 export interface RelayOptions<Schema> {
   /** The database with the outbox; borrowed. */
   readonly db: Kysely<Schema>
@@ -148,15 +150,7 @@ class OutboxRelay<Schema> implements Relay {
     this.#stopping = true
     for (const alarm of this.#alarms) alarm.ring()
     const ended = Promise.all([...this.#running, ...this.#ends.map((end) => end())]).then(() => true)
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), deadlineMs)
-    })
-    try {
-      return await Promise.race([ended, late])
-    } finally {
-      clearTimeout(timer)
-    }
+    return await withinTime(ended, deadlineMs, false)
   }
 
   async #run(alarm: Alarm): Promise<void> {
