@@ -26,6 +26,7 @@ import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
 import type { Telemetry } from '../observability/telemetry.ts'
 import { postgresInbox, pruneInbox } from '../postgres/inbox.ts'
 import { postgresArchive } from '../postgres/outbox/archive.ts'
+import { redriveOutbox } from '../postgres/outbox/redrive.ts'
 import { postgresReplayJobs } from '../postgres/replay-jobs.ts'
 import { postgresStore } from '../postgres/subscription-store.ts'
 import { eventConnector } from '../redis.ts'
@@ -147,7 +148,8 @@ export async function openServiceEvents<Schema>(
     operations: createEventOperations({ events, registry, record, moveOwner }),
     outbox: {
       status: relaying.status,
-      redrive: (since, checked) => relaying.redrive(events, transports.streams, since, checked),
+      redrive: (since, checked = () => {}) =>
+        redriveOutbox(db, { events, streams: transports.streams, shards, since: since.getTime(), checked }),
     },
     keepRetention() {
       const ends = [

@@ -7,7 +7,7 @@ import type { Shards } from '../events/tags.ts'
 import type { StreamTransport } from '../events/transport.ts'
 import { outboxMetrics } from '../observability/outbox-metrics.ts'
 import { postgresOutbox } from '../postgres/outbox/add.ts'
-import { type Redriven, redriveOutbox } from '../postgres/outbox/redrive.ts'
+import type { Redriven } from '../postgres/outbox/redrive.ts'
 import { createRelay } from '../postgres/outbox/relay.ts'
 import { type OutboxStatus, outboxStatus } from '../postgres/outbox/status.ts'
 import { createNotifier, listenForWake } from '../postgres/outbox/wake.ts'
@@ -67,15 +67,5 @@ export class Relaying<Schema> {
       await stopListening?.()
       if (!(await relay.stop(stopWithinMs))) throw new Error('events of the outbox are still being sent')
     }
-  }
-
-  redrive(
-    events: Pick<Events, 'forward'>,
-    streams: StreamTransport,
-    since: Date,
-    checked?: (count: number) => void,
-  ): Promise<Redriven> {
-    const { db, shards } = this.#options
-    return redriveOutbox(db, { events, streams, shards, since: since.getTime(), ...(checked && { checked }) })
   }
 }
