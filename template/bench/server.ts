@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../../scripts/embedded/free-port.ts'
+import { endProcess } from '../end-process.ts'
 import { pinned } from './machine.ts'
 
 export interface Server {
@@ -39,7 +41,14 @@ export async function startServer({ file, args, env, cwd }: Command): Promise<Se
   closeSync(nowhere)
   await listening(port, child, 20_000)
   const listeningMs = performance.now() - startedAt
-  return { port, pid: child.pid ?? 0, listeningMs, stop: () => stop(child) }
+  return {
+    port,
+    pid: child.pid ?? 0,
+    listeningMs,
+    async stop() {
+      await endProcess(child, { graceMs: 3000 })
+    },
+  }
 }
 
 /** Tries to connect again and again: nothing else tells as exactly when a server listens. */
@@ -62,22 +71,4 @@ async function connects(port: number): Promise<boolean> {
   } finally {
     socket.destroy()
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  const late = setTimeout(() => child.kill('SIGKILL'), 3000)
-  await ended
-  clearTimeout(late)
 }

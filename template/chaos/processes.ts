@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../../scripts/embedded/free-port.ts'
+import { endProcess } from '../end-process.ts'
 import type { Link } from './proxy.ts'
 
 export const roles = ['http', 'relay', 'consumer'] as const
@@ -128,20 +128,5 @@ async function isReady(child: ChildProcess, port: number): Promise<boolean> {
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | null> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
-  await ended
-  clearTimeout(late)
-  return child.exitCode
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
+  return child ? await endProcess(child, { signal, graceMs: 20_000 }) : null
 }

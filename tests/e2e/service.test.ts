@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
+import { freePort } from '../../scripts/embedded/free-port.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { type RunningService, runProgram, spawnProgram, startService } from '../support/process.ts'
 import { testEnvironment } from '../support/service.ts'
@@ -185,10 +186,3 @@ describe('three replicas on one empty database', () => {
     expect(applied).toEqual([...new Set(applied)])
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = Bun.serve({ port: 0, fetch: () => new Response() })
-  const { port } = server
-  await server.stop(true)
-  return port ?? 0
-}

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { YAML } from 'bun'
+import { freePort } from '../../../scripts/embedded/free-port.ts'
 import { eventually } from '../../../shared/testing/index.ts'
 import { readDeployFile } from '../../../tests/support/deploy.ts'
 import { spawnProgram } from '../../../tests/support/process.ts'
-import { freePort } from '../../bench/server.ts'
 
 export interface Target {
   readonly job: string

@@ -10,6 +10,17 @@ setDefaultTimeout(20_000)
 describe.skipIf(!hasRedisServer)('healing on Redis', () => {
   const redis = testRedis('healing')
   const made = (n: number) => ({ n, of: 'wood' })
+  /** A subscription that has handled its first event. */
+  const readingOne = async () => {
+    const { prefix } = redis.newPrefix()
+    const { events } = await redis.open({ prefix, store: memoryStore() })
+    const seen: number[] = []
+    events.subscribe(ThingMade, { name: 'sub' }, ({ data }) => void seen.push(data.n))
+    await events.start()
+    await events.publish(ThingMade, made(1))
+    await eventually(() => expect(seen).toEqual([1]))
+    return { events, seen }
+  }
 
   test('a group that vanished is healed at its low-water mark: nothing below it, everything above', async () => {
     const { prefix, stream } = redis.newPrefix()
@@ -37,13 +48,7 @@ describe.skipIf(!hasRedisServer)('healing on Redis', () => {
   })
 
   test('after FLUSHALL a subscription reads what comes, without a hot loop', async () => {
-    const { prefix } = redis.newPrefix()
-    const { events } = await redis.open({ prefix, store: memoryStore() })
-    const seen: number[] = []
-    events.subscribe(ThingMade, { name: 'sub' }, ({ data }) => void seen.push(data.n))
-    await events.start()
-    await events.publish(ThingMade, made(1))
-    await eventually(() => expect(seen).toEqual([1]))
+    const { events, seen } = await readingOne()
 
     await redis.client.flushall()
     await redis.client.config('RESETSTAT')
@@ -55,13 +60,7 @@ describe.skipIf(!hasRedisServer)('healing on Redis', () => {
   })
 
   test('a server that comes back empty, all connections cut, is read again from what it gets', async () => {
-    const { prefix } = redis.newPrefix()
-    const { events } = await redis.open({ prefix, store: memoryStore() })
-    const seen: number[] = []
-    events.subscribe(ThingMade, { name: 'sub' }, ({ data }) => void seen.push(data.n))
-    await events.start()
-    await events.publish(ThingMade, made(1))
-    await eventually(() => expect(seen).toEqual([1]))
+    const { events, seen } = await readingOne()
 
     await redis.client.multi().flushall().call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').exec()
     await eventually(() => events.publish(ThingMade, made(2), { id: 'two' }))

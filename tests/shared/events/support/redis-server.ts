@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
+import { freePort } from '../../../../scripts/embedded/free-port.ts'
 import { findRedisBinary, onPath, startRedis as startKeptRedis } from '../../../../scripts/embedded/redis.ts'
 import type { Connect } from '../../../../shared/events/redis/connections.ts'
 import { eventConnector, type RedisClient } from '../../../../shared/redis.ts'
@@ -97,15 +97,4 @@ export async function clusterPort(): Promise<number> {
     const port = await freePort()
     if (port < 55_000) return port
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }
