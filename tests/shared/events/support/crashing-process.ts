@@ -1,18 +1,11 @@
-import { Redis } from 'ioredis'
 import { createEvents } from '../../../../shared/events/client.ts'
-import { redisTransports } from '../../../../shared/events/redis/transports.ts'
 import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
+import { processTransports } from './process-transports.ts'
 import { silent } from './silent.ts'
 
 /** Handles events until all are acknowledged, and dies of number 13. Arguments: port, prefix. */
-const [port, prefix] = process.argv.slice(2)
-const transports = await redisTransports({
-  connect: (_purpose, options) => new Redis(Number(port), '127.0.0.1', options as object),
-  logger: silent,
-  consumer: `process-${process.pid}`,
-  prefix: prefix ?? '',
-  keepAliveMs: 30,
-})
+const [port, prefix = ''] = process.argv.slice(2)
+const transports = await processTransports(port, { prefix, keepAliveMs: 30 })
 const events = createEvents({
   service: 'crash',
   transports,

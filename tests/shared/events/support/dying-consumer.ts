@@ -1,22 +1,15 @@
-import { Redis } from 'ioredis'
 import { createEvents } from '../../../../shared/events/client.ts'
 import type { Inbox } from '../../../../shared/events/inbox.ts'
-import { redisTransports } from '../../../../shared/events/redis/transports.ts'
 import { connectDatabase } from '../../../../shared/postgres/database.ts'
 import { postgresInbox } from '../../../../shared/postgres/inbox.ts'
 import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
+import { processTransports } from './process-transports.ts'
 import { silent } from './silent.ts'
 import type { Tables, Trx } from './transactional-ground.ts'
 
 /** Notes the effect of one event, commits, and dies before the event server hears of it. Arguments: port, prefix, database. */
 const [port, prefix = '', url = ''] = process.argv.slice(2)
-const transports = await redisTransports({
-  connect: (_purpose, options) => new Redis(Number(port), '127.0.0.1', options as object),
-  logger: silent,
-  consumer: `process-${process.pid}`,
-  prefix,
-  keepAliveMs: 30,
-})
+const transports = await processTransports(port, { prefix, keepAliveMs: 30 })
 const db = connectDatabase<Tables>({
   url,
   applicationName: 'dying',

@@ -1,21 +1,12 @@
-import { Redis } from 'ioredis'
 import { createEvents } from '../../../../shared/events/client.ts'
-import { redisTransports } from '../../../../shared/events/redis/transports.ts'
 import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
 import { readArchive } from './file-archive.ts'
+import { processTransports } from './process-transports.ts'
 import { silent } from './silent.ts'
 
 /** Runs stored replays until it has handled so many events, and is killed. Arguments: port, prefix, archive, events. */
 const [port, prefix = '', file = '', dieAfter] = process.argv.slice(2)
-const transports = await redisTransports({
-  connect: (_purpose, options) => new Redis(Number(port), '127.0.0.1', options as object),
-  logger: silent,
-  consumer: `process-${process.pid}`,
-  prefix,
-  keepAliveMs: 30,
-  leaseMs: 200,
-  blockMs: 50,
-})
+const transports = await processTransports(port, { prefix, keepAliveMs: 30, leaseMs: 200, blockMs: 50 })
 const timing = { recoverEveryMs: 20, keepAliveMs: 20, replaysEveryMs: 20 }
 const archive = readArchive(file)
 const events = createEvents({ service: 'archive', transports, logger: silent, timing, archive })

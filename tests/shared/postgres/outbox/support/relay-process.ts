@@ -1,8 +1,7 @@
 import { writeSync } from 'node:fs'
-import { Redis } from 'ioredis'
 import { createEvents } from '../../../../../shared/events/client.ts'
-import { redisTransports } from '../../../../../shared/events/redis/transports.ts'
 import { connectDatabase, createRelay } from '../../../../../shared/postgres/index.ts'
+import { processTransports } from '../../../events/support/process-transports.ts'
 import { silent } from '../../../events/support/silent.ts'
 
 /**
@@ -29,11 +28,7 @@ const db = connectDatabase<Record<string, never>>({
     if (query.sql.includes('insert into outbox_archive')) die('moved')
   },
 })
-const transports = await redisTransports({
-  connect: (_purpose, options) => new Redis(Number(port), '127.0.0.1', options as object),
-  logger: silent,
-  consumer: `process-${process.pid}`,
-})
+const transports = await processTransports(port)
 const events = createEvents({ service: 'facts', transports, logger: silent })
 createRelay({
   db,
