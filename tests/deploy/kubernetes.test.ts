@@ -146,9 +146,11 @@ describe.skipIf(!hasKubectl).each([...overlays])('the overlay %s', (overlay) => 
     const migrated = await run(job)
     const after = await run(wait)
     await later(database.url)
-    const gone = await run(wait)
+    const earlier = { waits: await run(wait), migrates: await run(job) }
 
-    expect({ before, migrated, after, gone }).toEqual({ before: 1, migrated: 0, after: 0, gone: 0 })
+    expect({ before, migrated, after }).toEqual({ before: 1, migrated: 0, after: 0 })
+    // Why pods do not migrate by themselves: an earlier version could not start any more.
+    expect(earlier).toEqual({ waits: 0, migrates: 1 })
     await database.drop()
   }, 30_000)
 })
