@@ -56,15 +56,17 @@ export class ExactCounter {
   async #add(key: string, points: 1 | -1): Promise<Standing> {
     const window = this.#windows.at(key)
     window.used += points
+    // Now: whoever comes at once has a number of his own.
+    const { used, resetAtMs } = window
     const answer = await this.#ask((counts) =>
       points > 0 ? counts.penalty(key, points) : counts.reward(key, -points),
     )
-    if (answer) {
-      // What it knows is still known here when it goes away.
-      window.used = answer.consumedPoints
-      window.resetAtMs = this.#now() + answer.msBeforeNext
-    }
-    return { quota: this.quota, used: window.used, resetMs: window.resetAtMs - this.#now() }
+    const { quota } = this
+    if (answer === undefined) return { quota, used, resetMs: resetAtMs - this.#now() }
+    // What it knows is still known here when it goes away.
+    window.used = Math.max(window.used, answer.consumedPoints)
+    window.resetAtMs = this.#now() + answer.msBeforeNext
+    return { quota, used: answer.consumedPoints, resetMs: answer.msBeforeNext }
   }
 
   async #ask<Answer>(
