@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { shedReasons } from '../http/limits/admission.ts'
 import type { LimitObserver } from '../http/limits/limits.ts'
 
 /** How many requests are served at the moment, and how many were refused, by policy and by reason. */
@@ -16,6 +17,7 @@ export function limitMetrics(registry: Registry): LimitObserver {
     labelNames: ['reason'],
     registers,
   })
+  for (const reason of shedReasons) shed.inc({ reason }, 0)
   return {
     rejected: (policy) => rejected.inc({ policy }),
     shed: (reason) => shed.inc({ reason }),

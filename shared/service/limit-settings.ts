@@ -33,6 +33,6 @@ export const limitSettings = {
 }
 
 function count(description: string, { default: defaultCount }: { default: number }) {
-  const limits = { default: defaultCount, minimum: 1, maximum: 1_000_000 }
-  return Type.Integer({ ...limits, description, expected: 'must be an integer from 1 to 1000000' })
+  const limits = { default: defaultCount, minimum: 1, maximum: 1_000_000_000 }
+  return Type.Integer({ ...limits, description, expected: 'must be an integer from 1 to 1000000000' })
 }

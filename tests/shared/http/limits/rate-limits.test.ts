@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
 import { hasRedisServer, type RedisServer, startRedis } from '../../events/support/redis-server.ts'
+import { startCluster } from '../../events/support/topologies.ts'
 import { testReplicas } from './test-limits.ts'
 
 const replica = testReplicas()
@@ -187,5 +188,28 @@ describe.skipIf(!hasRedisServer)('two replicas on one Redis', () => {
     expect(answers.filter((status) => status === 200)).toHaveLength(3)
     // Each would have waited a minute; only the first of a second waits, 100 ms.
     expect(tookMs).toBeLessThan(5000)
+  })
+})
+
+describe.skipIf(!hasRedisServer)('a cluster', () => {
+  test('counts as one Redis does', async () => {
+    const cluster = await startCluster()
+    const shared = { redisUrl: cluster.url, rateLimitAddress: 20 }
+    const [one, other] = [await replica(shared), await replica(shared)]
+
+    const few = [await one.statuses(2, '/few'), await other.statuses(2, '/few')]
+    for (let count = 0; count < 2; count++) await one.logIn('a@x.org', 'wrong')
+    const logins = [await other.logIn('a@x.org', 'wrong'), await other.logIn('a@x.org', 'right')]
+    await one.statuses(13, '/open')
+    await eventually(async () => expect((await other.call('/open')).status).toBe(429))
+    await one.limits.close()
+    await other.limits.close()
+    await cluster.stop()
+
+    expect(few).toEqual([
+      [200, 200],
+      [200, 429],
+    ])
+    expect(logins.map(({ status }) => status)).toEqual([401, 429])
   })
 })
