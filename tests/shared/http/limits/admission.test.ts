@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test'
+import type { RequestContext } from '@kiln/shared/http'
 import { eventually } from '@kiln/shared/testing'
+import { createAdmission } from '../../../../shared/http/limits/admission.ts'
 import { testReplicas } from './test-limits.ts'
 
 const replica = testReplicas()
@@ -36,6 +38,24 @@ describe('requests in flight', () => {
     expect((await call('/open')).status).toBe(200)
     expect(await registry.metrics()).toContain('http_server_active_requests 0')
   })
+})
+
+test('a request that is served at once, or fails, leaves its place', () => {
+  const { gate, active } = createAdmission({
+    maxConcurrent: 1,
+    shedLagMs: 0,
+    refuse: () => undefined,
+    shed: () => {},
+  })
+  const context = { request: new Request('http://localhost/open') } as RequestContext
+  const fail = () => {
+    throw new Error('some failure')
+  }
+
+  expect(() => gate(context, fail)).toThrow('some failure')
+  expect(gate(context, () => new Response('open'))).toHaveProperty('status', 200)
+  expect(gate(context, () => new Response('open'))).toHaveProperty('status', 200)
+  expect(active()).toBe(0)
 })
 
 describe('an event loop that stays late', () => {
