@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHmac } from 'node:crypto'
 import { createAuth } from '@kiln/shared/http'
+import { readTokenKeys } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
-import { createTestService, type TestService, testSecret } from '../../support/service.ts'
+import { createTestService, type TestService, testSecret } from '../support/service.ts'
 
 let service: TestService
 beforeAll(async () => {
@@ -19,7 +20,11 @@ const claims = {
   iat: seconds,
   exp: seconds + 900,
   jti: 'some-id',
+  sid: 'some-login',
+  ver: 0,
 }
+
+const { kid } = readTokenKeys({ secret: testSecret }).current
 
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url')
 
@@ -27,7 +32,7 @@ function tokenOf(
   changes: Record<string, unknown> = {},
   { alg = 'HS256', hash = 'sha256', secret = testSecret } = {},
 ): string {
-  const signed = `${encode({ alg, typ: 'JWT' })}.${encode({ ...claims, ...changes })}`
+  const signed = `${encode({ alg, typ: 'JWT', kid })}.${encode({ ...claims, ...changes })}`
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`
 }
 
@@ -119,7 +124,7 @@ test('the scheme is taken in any case', async () => {
 test('an issued token ends when its life does', async () => {
   let nowMs = 1_700_000_000_000
   const options = {
-    secret: testSecret,
+    keys: readTokenKeys({ secret: testSecret }),
     issuer: 'i',
     audience: 'a',
     ttlSeconds: 60,
