@@ -126,7 +126,11 @@ function signerOf(key: TokenKey): Signer {
 
 const headerFields = ['alg', 'typ', 'kid']
 
+/** As RFC 7515 writes it: no padding. */
+const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
 function headerOf(token: string) {
+  if (!compact.test(token)) return undefined
   try {
     const header = decodeProtectedHeader(token)
     return Object.keys(header).every((field) => headerFields.includes(field)) ? header : undefined

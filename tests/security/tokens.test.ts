@@ -28,11 +28,18 @@ const { kid } = readTokenKeys({ secret: testSecret }).current
 
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url')
 
+interface TokenOptions {
+  readonly alg?: string
+  readonly hash?: string
+  readonly secret?: string
+  readonly kid?: string | undefined
+}
+
 function tokenOf(
   changes: Record<string, unknown> = {},
-  { alg = 'HS256', hash = 'sha256', secret = testSecret } = {},
+  { alg = 'HS256', hash = 'sha256', secret = testSecret, ...header }: TokenOptions = {},
 ): string {
-  const signed = `${encode({ alg, typ: 'JWT', kid })}.${encode({ ...claims, ...changes })}`
+  const signed = `${encode({ alg, typ: 'JWT', kid, ...header })}.${encode({ ...claims, ...changes })}`
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`
 }
 
@@ -81,7 +88,17 @@ describe('a token is refused', () => {
     ['for the user 0', tokenOf({ sub: '0' })],
     ['for a user who is not a number', tokenOf({ sub: 'admin' })],
     ['for a user beyond 53 bits', tokenOf({ sub: '9007199254740993' })],
+    ['without a key id', tokenOf({}, { kid: undefined })],
+    ['without the id of a login', tokenOf({ sid: undefined })],
+    ['with a number for a login', tokenOf({ sid: 7 })],
+    ['without a version', tokenOf({ ver: undefined })],
+    ['with a text for a version', tokenOf({ ver: '99' })],
+    ['with half a version', tokenOf({ ver: 1.5 })],
+    ['that lives longer than ours do', tokenOf({ iat: seconds - 1000, exp: seconds + 1_000_000 })],
+    ['for a list of audiences without ours', tokenOf({ aud: ['a', 'b'] })],
     ['that is no token', 'nonsense'],
+    ['that is three dots', '...'],
+    ['of 4,000 nested lists', `${encode({ alg: 'HS256', kid })}.${btoa('['.repeat(2900))}.AAAA`],
     ['of 4,097 characters', 'x'.repeat(4097)],
   ])('%s', async (_, token) => {
     const { status, headers, body } = await ask(token)
