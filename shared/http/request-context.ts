@@ -24,6 +24,9 @@ export interface RequestContext extends WorkContext {
   /** The route's pattern, `/api/users/:id`; undefined until it is known, and for an unknown path. */
   route: string | undefined
   principal: Principal | undefined
+  beforeCommit?: WorkContext['beforeCommit']
+  /** Sees the answer before it is sent, and gives the one that is. Must not reject. */
+  beforeAnswer?: ((response: Response) => Promise<Response>) | undefined
 }
 
 /** Told about every request once its response is ready to be sent. Must not throw. */
@@ -65,6 +68,8 @@ export function requestContext({
     readonly startedAtMs = performance.now()
     route: string | undefined = undefined
     principal: Principal | undefined = undefined
+    beforeCommit: WorkContext['beforeCommit'] = undefined
+    beforeAnswer: RequestContext['beforeAnswer'] = undefined
     readonly #trace: TraceContext
 
     constructor(request: Request) {
@@ -97,12 +102,17 @@ export function requestContext({
     return response
   }
 
+  const answered = (context: Context, response: Response): Response | Promise<Response> => {
+    if (context.beforeAnswer === undefined) return finish(context, response)
+    return context.beforeAnswer(response).then((changed) => finish(context, changed))
+  }
+
   return (
     new Elysia({ name: 'request-context' })
       .wrap((handle) => (request: Request) => {
         const context = new Context(request)
         const answer = runAs(context, () => (handle as Handle)(request))
-        if (answer instanceof Promise) return answer.then((response) => finish(context, response))
+        if (answer instanceof Promise) return answer.then((response) => answered(context, response))
         return finish(context, answer as Response)
       })
       // In braces: Elysia awaits a hook whose source looks as if it returned what another function gives, and a request

@@ -1,5 +1,6 @@
 export { connectDatabase, type DatabaseOptions } from './database.ts'
 export { asDatabaseFailure, violatedConstraint } from './failures.ts'
+export { postgresIdempotencyKeys, pruneIdempotencyKeys } from './idempotency-keys.ts'
 export { postgresInbox, pruneInbox } from './inbox.ts'
 export { lookup } from './lookup.ts'
 export { migrateShared, sharedMigrationStatus, sharedMigrations } from './migrations/index.ts'
