@@ -20,7 +20,7 @@ import {
   createEndedLogins,
   createPasswordHasher,
   type PasswordHasher,
-  readTokenKeys,
+  tokenKeysOf,
 } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
@@ -100,16 +100,10 @@ function createFrame({ report, maxBodyBytes, ...frame }: FrameDependencies) {
 
 /** What the routes need of the service, beside their frame. */
 export function serviceParts(config: Config, db: Database, onError?: (error: unknown) => void) {
-  const { serviceName: issuer, jwtAudience: audience = issuer, refreshTokenTtlSeconds } = config
-  const { jwtSecretKey: secret, jwtPrivateKey: privateKey, jwtPreviousKeys: previous } = config
-  const keys = readTokenKeys({ secret, privateKey, previous })
-  const ttlSeconds = config.accessTokenTtlSeconds
-  const endedLogins = createEndedLogins({
-    read: readEndedLogins(db),
-    tokenLifeMs: ttlSeconds * 1000,
-    onError,
-  })
-  const auth = createAuth({ keys, issuer, audience, ttlSeconds, roles, endedLogins })
+  const { serviceName: issuer, jwtAudience: audience = issuer } = config
+  const { accessTokenTtlSeconds: ttlSeconds, refreshTokenTtlSeconds } = config
+  const endedLogins = createEndedLogins({ read: readEndedLogins(db), ttlSeconds, onError })
+  const auth = createAuth({ keys: tokenKeysOf(config), issuer, audience, ttlSeconds, roles, endedLogins })
   return { db, auth, endedLogins, passwords: createPasswordHasher(), refreshTokenTtlSeconds }
 }
 

@@ -116,11 +116,7 @@ export function loadConfig<Key extends ConfigKey>(
 ): Pick<Config, Key> {
   const { values, problems } = readSettings(ConfigSchema, { prefix, env: withAliases(env), keys })
   const config: Partial<Config> = values
-  const found: SettingProblem[] = [
-    ...problems,
-    ...keyProblems(config, { env, prefix, keys }),
-    ...insecureSettings(config),
-  ]
+  const found = [...problems, ...keyProblems(config, { env, prefix, keys }), ...insecureSettings(config)]
   // Only the whole service records spans.
   if (keys.length === configKeys.length) found.push(...readTracingSettings(env).problems)
 

@@ -21,12 +21,12 @@ export type LoginState = 'open' | 'ended' | 'unknown'
 
 export interface EndedLoginsOptions {
   /**
-   * Reads whose access was ended in the last so many milliseconds, by the clock of whoever keeps that: no clock of ours
+   * Reads whose access was ended in the last so many seconds, by the clock of whoever keeps that: no clock of ours
    * is compared with it.
    */
-  readonly read: (withinMs: number) => Promise<EndedAccess>
+  readonly read: (withinSeconds: number) => Promise<EndedAccess>
   /** The life of an access token: what ended longer ago has no token left. */
-  readonly tokenLifeMs: number
+  readonly ttlSeconds: number
   readonly everyMs?: number
   /** What was read longer ago decides nothing. Default 5,000. */
   readonly maxAgeMs?: number
@@ -64,8 +64,9 @@ const longestWaitMs = 1000
  * with the database away nobody is let in, because a login may have ended there.
  */
 export function createEndedLogins(options: EndedLoginsOptions): EndedLogins {
-  const { read, tokenLifeMs, everyMs = 1000, maxAgeMs = 5000, onError } = options
+  const { read, ttlSeconds, everyMs = 1000, maxAgeMs = 5000, onError } = options
   const { now = () => performance.now() } = options
+  const tokenLifeMs = ttlSeconds * 1000
   const versions = new Expiring<number, number>()
   const logins = new Expiring<string, true>()
   const watchers = new Set<{ login: LoginClaims; tell: (reason: 'revoked' | 'unavailable') => void }>()
@@ -75,7 +76,7 @@ export function createEndedLogins(options: EndedLoginsOptions): EndedLogins {
 
   const readOnce = async (): Promise<void> => {
     const startedMs = now()
-    const ended = await read(Math.min(tokenLifeMs, startedMs - asOfMs) + overlapMs)
+    const ended = await read((Math.min(tokenLifeMs, startedMs - asOfMs) + overlapMs) / 1000)
     const untilMs = now() + tokenLifeMs + overlapMs
     for (const { id, version } of ended.users)
       versions.set(id, Math.max(version, versions.get(id) ?? 0), untilMs)

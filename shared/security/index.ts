@@ -6,7 +6,7 @@ export {
   type LoginClaims,
   type LoginState,
 } from './ended-logins.ts'
-export { keyProblems, keySettings } from './key-settings.ts'
+export { keyProblems, keySettings, tokenKeysOf } from './key-settings.ts'
 export { createPasswordHasher, type PasswordHasher } from './password-hash.ts'
 export { passwordBytes, weaknessOfPassword } from './password-policy.ts'
 export { createSecretToken, hashSecretToken, type SecretToken } from './secret-token.ts'

@@ -1,6 +1,6 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
 import type { Environment, SettingProblem } from '../settings.ts'
-import { weaknessOfKey, weaknessOfPrivateKey } from './token-keys.ts'
+import { readTokenKeys, type TokenKeys, weaknessOfKey, weaknessOfPrivateKey } from './token-keys.ts'
 
 const secret = { secret: true } as const
 
@@ -71,6 +71,12 @@ export function keyProblems(
     const name = `${prefix}_${key}`
     return message === undefined ? [] : [{ name: env[`${name}_FILE`] ? `${name}_FILE` : name, message }]
   })
+}
+
+/** The keys that the settings name. @throws {TypeError} for what `keyProblems` complains of. */
+export function tokenKeysOf(settings: Partial<KeySettings>): TokenKeys {
+  const { jwtSecretKey: secret, jwtPrivateKey: privateKey, jwtPreviousKeys: previous } = settings
+  return readTokenKeys({ secret, privateKey, previous })
 }
 
 function seconds(description: string, limits: { default: number; minimum: number; maximum: number }) {

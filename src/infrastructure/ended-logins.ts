@@ -24,9 +24,8 @@ const endedLogins = lookup((db: Database, seconds: number) =>
 
 /** Whose access the database has ended of late. */
 export function readEndedLogins(db: Database): EndedLoginsOptions['read'] {
-  return async (withinMs) => {
-    const within = withinMs / 1000
-    const [users, logins] = await Promise.all([endedUsers(db, within), endedLogins(db, within)])
+  return async (seconds) => {
+    const [users, logins] = await Promise.all([endedUsers(db, seconds), endedLogins(db, seconds)])
     return { users, logins }
   }
 }

@@ -137,13 +137,11 @@ async function issueTokens(
   const { auth, refreshTokenTtlSeconds } = dependencies
   const { token, hash } = createSecretToken()
   const expiresAt = new Date(nowMs(dependencies) + refreshTokenTtlSeconds * 1000)
+  const login = { loginId: familyId, version: token_version }
   const row = { token_hash: hash, family_id: familyId, user_id: id, expires_at: expiresAt }
   await trx.insertInto('refresh_tokens').values(row).execute()
   return {
-    access_token: await auth.issueAccessToken(
-      { userId: id, role },
-      { loginId: familyId, version: token_version },
-    ),
+    access_token: await auth.issueAccessToken({ userId: id, role }, login),
     refresh_token: token,
     token_type: 'Bearer',
     expires_in: auth.ttlSeconds,

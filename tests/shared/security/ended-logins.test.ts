@@ -6,16 +6,16 @@ const minuteMs = 60_000
 const login = { userId: 7, loginId: 'phone', version: 1 }
 
 /** A database in the test's hand: what ended in it, whether it answers, and how far back it was asked. */
-function stage({ tokenLifeMs = 15 * minuteMs } = {}) {
+function stage() {
   const clock = { nowMs: 0 }
   const database = { ended: { users: [], logins: [] } as EndedAccess, away: false, asked: [] as number[] }
   const failures: unknown[] = []
   const endedLogins = createEndedLogins({
-    tokenLifeMs,
+    ttlSeconds: 900,
     now: () => clock.nowMs,
     onError: (error) => failures.push(error),
-    async read(withinMs) {
-      database.asked.push(withinMs)
+    async read(seconds) {
+      database.asked.push(seconds)
       if (database.away) throw new Error('away')
       return database.ended
     },
@@ -90,7 +90,7 @@ describe('what was read', () => {
     clock.nowMs += 3000
     await endedLogins.refresh()
 
-    expect(database.asked).toEqual([16 * minuteMs, minuteMs + 1000, minuteMs + 3000, minuteMs + 6000])
+    expect(database.asked).toEqual([960, 61, 63, 66])
   })
 
   test('is forgotten once no token can be left', async () => {
