@@ -38,7 +38,7 @@ async function person(admin: Admin) {
   const email = `person-${++people}@example.org`
   const created = await admin.call('POST', '/api/users', { first_name: 'Somebody', email })
   const { id } = (await created.json()) as { id: number }
-  const invited = await admin.call('POST', `/api/users/${id}/password-token`)
+  const invited = await admin.call('POST', `/api/users/${id}/password-token`, {})
   const { token } = (await invited.json()) as { token: string }
   await post(admin, '/api/auth/password/set', { token, new_password: password })
   return { id, email }
@@ -62,7 +62,11 @@ const endings = {
   'a change of password': (on: Admin, _: number, { access_token }: Tokens) =>
     post(on, '/api/auth/password', { old_password: password, new_password: `${password}-2` }, access_token),
   'a change of role': (on: Admin, id: number) => on.call('PATCH', `/api/users/${id}`, { role: 'executor' }),
-  'a deactivation': (on: Admin, id: number) => on.call('DELETE', `/api/users/${id}`),
+  'a deactivation': (on: Admin, id: number) =>
+    fetch(`${on.url}/api/users/${id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${on.token}` },
+    }),
 } as const
 
 describe.skipIf(!binary)('on every replica access ends within five seconds', () => {
