@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Context } from '@opentelemetry/api'
+import type { DatabaseConnection } from 'kysely'
 import type { TraceContext } from './trace-context.ts'
 
 export { TraceContext, traceContextOf } from './trace-context.ts'
@@ -18,6 +19,8 @@ export interface WorkContext {
   readonly active?: Context | undefined
   /** The event being handled; undefined while a request is served. */
   readonly event?: HandledEvent
+  /** What every transaction of the work ends with; what it throws rolls the transaction back. */
+  readonly beforeCommit?: ((connection: DatabaseConnection) => Promise<void>) | undefined
 }
 
 export interface HandledEvent {

@@ -7,6 +7,7 @@ import {
   type HealthOptions,
   healthRoutes,
   jsonBody,
+  jwksRoutes,
   type Limits,
   liveEventRoutes,
   logLevelRoutes,
@@ -16,7 +17,12 @@ import {
   requestContext,
 } from '@kiln/shared/http'
 import type { LogLevelControl, Telemetry } from '@kiln/shared/observability'
-import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
+import {
+  createEndedLogins,
+  createPasswordHasher,
+  type PasswordHasher,
+  tokenKeysOf,
+} from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
@@ -24,6 +30,7 @@ import type { Config } from './config.ts'
 import { problems } from './errors.ts'
 import type { Database } from './infrastructure/database/connection.ts'
 import { type Role, roles } from './infrastructure/database/schema.ts'
+import { readEndedLogins } from './infrastructure/ended-logins.ts'
 import { auditRoutes } from './modules/audit/routes.ts'
 import { authRoutes } from './modules/auth/routes.ts'
 import { exampleRoutes } from './modules/example/routes.ts'
@@ -70,6 +77,7 @@ export function createApp(dependencies: AppDependencies) {
     )
     .use(exampleRoutes(dependencies))
     .use(authRoutes(dependencies))
+    .use(jwksRoutes(auth))
     .use(userRoutes(dependencies))
     .use(auditRoutes(dependencies))
     .use(eventRoutes({ auth, operators: ['admin'], operations: eventOperations }))
@@ -94,11 +102,12 @@ function createFrame({ report, maxBodyBytes, limits, ...frame }: FrameDependenci
 }
 
 /** What the routes need of the service, beside their frame. */
-export function serviceParts(config: Config, db: Database) {
-  const { serviceName: issuer, jwtSecretKey: secret, jwtAudience: audience = issuer } = config
+export function serviceParts(config: Config, db: Database, onError?: (error: unknown) => void) {
+  const { serviceName: issuer, jwtAudience: audience = issuer } = config
   const { accessTokenTtlSeconds: ttlSeconds, refreshTokenTtlSeconds } = config
-  const auth = createAuth({ secret, issuer, audience, ttlSeconds, roles })
-  return { db, auth, passwords: createPasswordHasher(), refreshTokenTtlSeconds }
+  const endedLogins = createEndedLogins({ read: readEndedLogins(db), ttlSeconds, onError })
+  const auth = createAuth({ keys: tokenKeysOf(config), issuer, audience, ttlSeconds, roles, endedLogins })
+  return { db, auth, endedLogins, passwords: createPasswordHasher(), refreshTokenTtlSeconds }
 }
 
 function operationsRoutes({ health, registry }: OperationsDependencies) {

@@ -1,6 +1,7 @@
 import { parseProxies } from '@kiln/shared/http'
 import { logLevels, readTracingSettings } from '@kiln/shared/observability'
 import { OneOf } from '@kiln/shared/schema'
+import { keyProblems, keySettings } from '@kiln/shared/security'
 import { eventSettings, inboxWeakness, limitSettings, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
   ConfigurationError,
@@ -70,28 +71,7 @@ export const ConfigSchema = Type.Object({
     expected: 'must be true or false',
   }),
   ...eventSettings,
-  jwtSecretKey: Type.String({
-    ...secret,
-    description: 'signing key of access tokens, at least 32 bytes; `openssl rand -base64 48` makes one',
-    expected: 'must be a text',
-  }),
-  jwtAudience: Type.Optional(
-    Type.String({
-      minLength: 1,
-      description: 'audience of access tokens; unset: the service name',
-      expected: 'must not be empty',
-    }),
-  ),
-  accessTokenTtlSeconds: count('life of an access token, seconds', {
-    default: 900,
-    minimum: 1,
-    maximum: 86_400,
-  }),
-  refreshTokenTtlSeconds: count('life of a refresh token, seconds', {
-    default: 2_592_000,
-    minimum: 60,
-    maximum: 31_536_000,
-  }),
+  ...keySettings,
   ...limitSettings,
   maxBodyBytes: count('largest request body, bytes', {
     default: 1_048_576,
@@ -138,7 +118,7 @@ export function loadConfig<Key extends ConfigKey>(
 ): Pick<Config, Key> {
   const { values, problems } = readSettings(ConfigSchema, { prefix, env: withAliases(env), keys })
   const config: Partial<Config> = values
-  const found: SettingProblem[] = [...problems, ...insecureSettings(config, env)]
+  const found = [...problems, ...keyProblems(config, { env, prefix, keys }), ...insecureSettings(config)]
   // Only the whole service records spans.
   if (keys.length === configKeys.length) found.push(...readTracingSettings(env).problems)
 
@@ -164,13 +144,8 @@ function withAliases(env: Environment): Environment {
   }
 }
 
-function insecureSettings(config: Partial<Config>, env: Environment): SettingProblem[] {
+function insecureSettings(config: Partial<Config>): SettingProblem[] {
   const problems: SettingProblem[] = []
-  if (config.jwtSecretKey !== undefined) {
-    const weakness = weaknessOfKey(config.jwtSecretKey)
-    const name = env.SERVICE_JWT_SECRET_KEY ? 'SERVICE_JWT_SECRET_KEY' : 'SERVICE_JWT_SECRET_KEY_FILE'
-    if (weakness) problems.push({ name, message: weakness })
-  }
   if (config.redisUrl === 'memory://' && config.debug === false && config.singleReplica === false) {
     problems.push({
       name: 'SERVICE_REDIS_URL',
@@ -186,19 +161,6 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
   if (parseShards(config.eventsShards) === undefined)
     problems.push({ name: 'SERVICE_EVENTS_SHARDS', message: eventSettings.eventsShards.expected })
   return problems
-}
-
-/** Words of keys that stand in manuals and templates, and so in every attacker's list. */
-const sampleWords =
-  /your.?(256.?bit.?)?(jwt.?)?secret|secret.?key|super.?secret|change.?(me|this|it)|replace.?(me|this)|jwt.?secret|default|insecure|password|example|development|0123456789|1234567890|abcdefgh|qwerty/i
-
-function weaknessOfKey(key: string): string | undefined {
-  const bytes = new TextEncoder().encode(key)
-  if (bytes.length < 32) return 'must have at least 32 bytes; `openssl rand -base64 48` makes a good one'
-  if (new Set(bytes).size < 10 || sampleWords.test(key)) {
-    return 'must be random, not a sample or a pattern; `openssl rand -base64 48` makes a good one'
-  }
-  return undefined
 }
 
 function port(description: string, options: { default?: number } = {}) {

@@ -101,7 +101,7 @@ async function start(
     },
   }
   const observer = limitMetrics(registry)
-  const limits = createLimits({ ...config, secret: config.jwtSecretKey, redis, logger, observer })
+  const limits = createLimits({ ...config, redis, logger, observer })
   lifecycle.opened('limits', limits.close)
   const { trustedProxies } = config
   const frame = {
@@ -118,7 +118,7 @@ async function start(
   }
   const { host: hostname, port, operationsPort = port } = config
   const parts = {
-    ...serviceParts(config, db),
+    ...serviceParts(config, db, (err) => logger.warn({ err }, 'ended logins cannot be read')),
     events,
     eventOperations,
     live,
@@ -131,6 +131,7 @@ async function start(
   if (migrate)
     for (const name of await withAdministrativeDatabase(config, migrateUp))
       logger.info({ migration: name }, 'migrated')
+  if (app) lifecycle.opened('ended logins', parts.endedLogins.start())
   if (taken.includes('relay')) lifecycle.opened('relay', serviceEvents.keepRelaying())
   if (taken.includes('consumers')) {
     lifecycle.opened('retention', serviceEvents.keepRetention())

@@ -1,26 +1,36 @@
-import { jwt } from '@elysiajs/jwt'
 import { Elysia } from 'elysia'
+import type { JWK } from 'jose'
+import type { EndedLogins, LoginClaims } from '../security/ended-logins.ts'
+import { type AccessTokenOptions, accessTokens, type Login } from './access-tokens.ts'
 import { SharedError } from './problem-errors.ts'
 import { currentRequest, type Principal } from './request-context.ts'
 import { verifiedTokens } from './verified-tokens.ts'
 
-export interface AuthOptions<Role extends string> {
-  /** HS256 key, at least 32 bytes. */
-  readonly secret: string
-  readonly issuer: string
-  readonly audience: string
-  readonly ttlSeconds: number
-  readonly roles: readonly Role[]
+export interface AuthOptions<Role extends string> extends Omit<AccessTokenOptions<Role>, 'now'> {
+  /** Which logins have ended. Without it a token is good until it expires, whatever becomes of its login. */
+  readonly endedLogins?: Pick<EndedLogins, 'stateOf' | 'watch'>
   /** The time, milliseconds since the epoch. */
   readonly now?: () => number
 }
 
 /** Access tokens and the guards of routes. */
 export interface Auth<Role extends string> {
-  /** A signed access token: `sub`, `role`, `iss`, `aud`, `iat`, `exp`, `jti`. */
-  readonly issueAccessToken: (principal: Principal<Role>) => Promise<string>
+  /**
+   * A signed access token: `sub`, `role`, `iss`, `aud`, `iat`, `exp`, `jti`, and what ends it, `sid` and `ver`.
+   *
+   * @param login the login that it belongs to, and the user's `token_version`; default one by itself.
+   */
+  readonly issueAccessToken: (
+    principal: Principal<Role>,
+    login?: Omit<LoginClaims, 'userId'>,
+  ) => Promise<string>
   readonly ttlSeconds: number
-  /** Asks every route after it for a bearer token and gives its handler the `principal`, and `expiresAtMs`, when its login ends. */
+  /** The public keys that verify our tokens: a JSON Web Key Set. Empty for HS256, whose key is nobody else's. */
+  readonly publicKeys: readonly JWK[]
+  /**
+   * Asks every route after it for a bearer token and gives its handler the `principal`, and how its login ends:
+   * `expiresAtMs`, and `onLoginEnd`.
+   */
   readonly authenticated: ReturnType<typeof authentication<Role>>
   /**
    * Lets only these roles pass; goes into a route's `beforeHandle`, after `authenticated`.
@@ -30,49 +40,24 @@ export interface Auth<Role extends string> {
   readonly requireRole: (...roles: readonly Role[]) => (context: { principal: Principal<Role> }) => void
 }
 
-/**
- * Signs and verifies access tokens with `@elysiajs/jwt`, strictly: HS256 only, our issuer and audience, and never
- * without `exp`, `sub` and `jti`.
- *
- * @see https://www.rfc-editor.org/rfc/rfc8725 JSON Web Token Best Current Practices
- */
+/** Signs and verifies access tokens, strictly, and refuses those whose login has ended. */
 export function createAuth<Role extends string>(options: AuthOptions<Role>): Auth<Role> {
-  const { secret, issuer, audience, ttlSeconds, roles, now = Date.now } = options
-  const { jwt: tokens } = jwt({ name: 'jwt', secret }).decorator
-
+  const { keys, ttlSeconds, endedLogins, now = Date.now } = options
+  const tokens = accessTokens({ ...options, now })
   const known = verifiedTokens<Login<Role>>({ now })
 
   const verify = async (token: string): Promise<Login<Role> | undefined> => {
-    const claims = await tokens.verify(token, {
-      algorithms: ['HS256'],
-      issuer,
-      audience,
-      requiredClaims: ['exp', 'iat', 'sub', 'jti', 'role'],
-      currentDate: new Date(now()),
-    })
-    if (!claims) return undefined
-    const userId = Number(claims.sub)
-    const role = roles.find((each) => each === claims.role)
-    if (role === undefined || !Number.isSafeInteger(userId) || userId <= 0) return undefined
-    const login = { principal: { userId, role }, expiresAtMs: Number(claims.exp) * 1000 }
-    known.remember(token, login, claims.exp as number)
+    const login = await tokens.verify(token)
+    if (login) known.remember(token, login, login.expiresAt)
     return login
   }
 
   return {
     ttlSeconds,
-    issueAccessToken({ userId, role }) {
-      const issuedAt = Math.floor(now() / 1000)
-      return tokens.sign({
-        sub: String(userId),
-        role,
-        iss: issuer,
-        aud: audience,
-        exp: issuedAt + ttlSeconds,
-        jti: crypto.randomUUID(),
-      })
-    },
-    authenticated: authentication((token) => known.find(token) ?? verify(token)),
+    publicKeys: keys.accepted.flatMap((key) => (key.algorithm === 'HS256' ? [] : [key.publicKey])),
+    issueAccessToken: (principal, login = { loginId: crypto.randomUUID(), version: 0 }) =>
+      tokens.sign(principal, login),
+    authenticated: authentication((token) => known.find(token) ?? verify(token), endedLogins),
     requireRole:
       (...allowed) =>
       ({ principal }) => {
@@ -82,23 +67,26 @@ export function createAuth<Role extends string>(options: AuthOptions<Role>): Aut
   }
 }
 
-interface Login<Role extends string> {
-  readonly principal: Principal<Role>
-  /** Milliseconds since the epoch. */
-  readonly expiresAtMs: number
-}
-
 function authentication<Role extends string>(
   verify: (token: string) => Login<Role> | Promise<Login<Role> | undefined>,
+  endedLogins: AuthOptions<Role>['endedLogins'],
 ) {
   // `derive`, not `resolve`: it runs before validation, so that 401 comes before 422.
   return new Elysia({ name: 'authenticated', seed: verify }).derive({ as: 'scoped' }, async ({ request }) => {
     const token = bearerToken(request.headers.get('authorization'))
     const login = token === undefined ? undefined : await verify(token)
-    if (login === undefined) throw unauthenticated(token)
+    const state = login && endedLogins ? await endedLogins.stateOf(login) : 'open'
+    if (login === undefined || state === 'ended') throw unauthenticated(token)
+    if (state === 'unknown') throw undecided()
     const context = currentRequest()
     if (context) context.principal = login.principal
-    return { principal: login.principal, expiresAtMs: login.expiresAtMs }
+    return {
+      principal: login.principal,
+      expiresAtMs: login.expiresAt * 1000,
+      /** Tells when the login ends before its time; gives what stops listening. */
+      onLoginEnd: (listener: (reason: 'revoked' | 'unavailable') => void) =>
+        endedLogins?.watch(login, listener) ?? (() => {}),
+    }
   })
 }
 
@@ -117,4 +105,11 @@ function unauthenticated(token: string | undefined): SharedError {
   const detail =
     token === undefined ? 'Send an access token as a bearer token' : 'The access token is not valid'
   return new SharedError('UNAUTHENTICATED', detail, { headers: { 'www-authenticate': challenge } })
+}
+
+/** The login may have ended, where we cannot look. */
+function undecided(): SharedError {
+  return new SharedError('DATABASE_UNAVAILABLE', 'Logins cannot be checked now', {
+    headers: { 'retry-after': '1' },
+  })
 }

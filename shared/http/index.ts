@@ -5,7 +5,14 @@ export { type EventHealthOptions, eventHealth } from './event-health.ts'
 export { type EventRoutesOptions, eventRoutes } from './events.ts'
 export { type HealthOptions, healthRoutes } from './health.ts'
 export type { HealthProbe, PartHealth } from './health-report.ts'
+export {
+  createIdempotency,
+  type IdempotencyOptions,
+  type IdempotencyStore,
+  type StoredAnswer,
+} from './idempotency.ts'
 export { jsonBody } from './json-body.ts'
+export { jwksRoutes } from './jwks.ts'
 export { clientAddressOf, parseProxies } from './limits/client-address.ts'
 export {
   createLimits,

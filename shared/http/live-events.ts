@@ -32,8 +32,9 @@ const Query = Type.Object({
  * `GET /api/events/live`: events as they happen, as server-sent events.
  *
  * Each carries the id of its entry, so a client that comes back with `Last-Event-ID` misses nothing that is kept;
- * broadcasts have none. A client sees what each contract's `visible` lets it see, until its access token expires: a login
- * that is revoked, or a role that changes, ends it then and no sooner, as it does every other use of that token.
+ * broadcasts have none. A client sees what each contract's `visible` lets it see, until its access token expires, or its
+ * login or role ends, as that ends every other use of the token. The last event, `end`, says which: `expired`, `revoked`,
+ * or `unavailable` where logins cannot be checked.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
@@ -44,11 +45,11 @@ export function liveEventRoutes<Role extends string>(options: LiveEventRoutesOpt
     .use(auth.authenticated)
     .get(
       '/api/events/live',
-      async ({ principal, expiresAtMs, headers, query, request }) => {
+      async ({ principal, expiresAtMs, onLoginEnd, headers, query, request }) => {
         const after = lastEventId(headers['last-event-id'])
         const types = query.types === undefined ? undefined : new Set(query.types.split(','))
         const leave = seats.take(principal.userId)
-        const stream = new EventStream(options, { principal, expiresAtMs, types, leave })
+        const stream = new EventStream(options, { principal, expiresAtMs, onLoginEnd, types, leave })
         request.signal.addEventListener('abort', () => stream.close())
         await stream.open(after)
         return new Response(stream.body, {
@@ -66,6 +67,7 @@ export function liveEventRoutes<Role extends string>(options: LiveEventRoutesOpt
 interface Client {
   readonly principal: Principal
   readonly expiresAtMs: number
+  readonly onLoginEnd: (listener: (reason: string) => void) => () => void
   readonly types: ReadonlySet<string> | undefined
   /** Gives its place back; may be called again. */
   readonly leave: () => void
@@ -80,6 +82,7 @@ class EventStream {
   readonly #encoder = new TextEncoder()
   readonly #timers: ReturnType<typeof setTimeout>[] = []
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  readonly #unwatchLogin: () => void
   #leave = () => {}
   #wanted = () => {}
 
@@ -98,6 +101,7 @@ class EventStream {
       },
       { highWaterMark: maxBufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     )
+    this.#unwatchLogin = client.onLoginEnd((reason) => this.#end(reason))
     this.#timers.push(setInterval(() => this.#write(': heartbeat\n\n'), heartbeatMs))
     this.#timers.push(setTimeout(() => this.#end('expired'), Math.max(0, client.expiresAtMs - now())))
   }
@@ -126,6 +130,7 @@ class EventStream {
 
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer)
+    this.#unwatchLogin()
     this.#leave()
     this.#client.leave()
     const controller = this.#controller

@@ -26,6 +26,9 @@ export interface RequestContext extends WorkContext {
   principal: Principal | undefined
   /** What its answer is sent with beside its own headers, whoever gives it. */
   readonly answerHeaders: Record<string, string>
+  beforeCommit?: WorkContext['beforeCommit']
+  /** Sees the answer before it is sent, and gives the one that is. Must not reject. */
+  beforeAnswer?: ((response: Response) => Promise<Response>) | undefined
 }
 
 /** Serves a request, or answers it in its place. */
@@ -78,6 +81,8 @@ export function requestContext({
     principal: Principal | undefined = undefined
     readonly answerHeaders: Record<string, string> = {}
     #address: string | undefined
+    beforeCommit: WorkContext['beforeCommit'] = undefined
+    beforeAnswer: RequestContext['beforeAnswer'] = undefined
     readonly #trace: TraceContext
 
     constructor(request: Request) {
@@ -112,13 +117,18 @@ export function requestContext({
     return response
   }
 
+  const answered = (context: Context, response: Response): Response | Promise<Response> => {
+    if (context.beforeAnswer === undefined) return finish(context, response)
+    return context.beforeAnswer(response).then((changed) => finish(context, changed))
+  }
+
   return (
     new Elysia({ name: 'request-context' })
       .wrap((handle) => (request: Request) => {
         const context = new Context(request)
         const serve = () => (handle as Handle)(request) as Response | Promise<Response>
         const answer = runAs(context, () => (gate ? gate(context, serve) : serve()))
-        if (answer instanceof Promise) return answer.then((response) => finish(context, response))
+        if (answer instanceof Promise) return answer.then((response) => answered(context, response))
         return finish(context, answer)
       })
       // In braces: Elysia awaits a hook whose source looks as if it returned what another function gives, and a request

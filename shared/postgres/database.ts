@@ -1,6 +1,7 @@
-import { Kysely, type LogEvent, PostgresDialect } from 'kysely'
+import { Kysely, type LogEvent } from 'kysely'
 import pg from 'pg'
 import { Gauge, type Registry } from 'prom-client'
+import { HookedPostgresDialect } from './commit-hook.ts'
 import { preparedPool } from './prepared-pool.ts'
 import type { QueryObserver } from './query-observer.ts'
 
@@ -51,7 +52,7 @@ export function connectDatabase<Schema>(options: DatabaseOptions): Kysely<Schema
   pool.on('connect', (client) => client.on('error', () => {}))
   if (registry) poolMetrics(pool, registry)
   return new Kysely<Schema>({
-    dialect: new PostgresDialect({ pool: preparedPool(pool, { prepared, observe }) }),
+    dialect: new HookedPostgresDialect({ pool: preparedPool(pool, { prepared, observe }) }),
     ...(log && { log }),
   })
 }

@@ -1,6 +1,7 @@
 export { type CompiledStatement, compiled } from './compiled.ts'
 export { connectDatabase, type DatabaseOptions } from './database.ts'
 export { asDatabaseFailure, violatedConstraint } from './failures.ts'
+export { postgresIdempotencyKeys, pruneIdempotencyKeys } from './idempotency-keys.ts'
 export { postgresInbox, pruneInbox } from './inbox.ts'
 export { lookup } from './lookup.ts'
 export { migrateShared, sharedMigrationStatus, sharedMigrations } from './migrations/index.ts'

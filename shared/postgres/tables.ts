@@ -62,6 +62,20 @@ export interface SharedTables {
     readonly event_id: string
     readonly handled_at: Generated<Date>
   }
+  /** One row for each key of a principal; an answer once there is one. */
+  readonly idempotency_keys: {
+    readonly principal: string
+    readonly key: string
+    readonly fingerprint: Uint8Array
+    readonly owner: string
+    readonly leased_until: Date
+    /** When a transaction of the request was committed. */
+    readonly committed_at: Date | null
+    readonly status: number | null
+    readonly headers: Readonly<Record<string, string>> | null
+    readonly body: Uint8Array | null
+    readonly expires_at: Date
+  }
 }
 
 /** A service's database holds our tables beside its own, whatever its schema says. */

@@ -24,6 +24,7 @@ import { eventMetrics } from '../observability/event-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { subscriptionMetrics } from '../observability/subscription-metrics.ts'
 import type { Telemetry } from '../observability/telemetry.ts'
+import { pruneIdempotencyKeys } from '../postgres/idempotency-keys.ts'
 import { postgresInbox, pruneInbox } from '../postgres/inbox.ts'
 import { postgresArchive } from '../postgres/outbox/archive.ts'
 import { redriveOutbox } from '../postgres/outbox/redrive.ts'
@@ -220,6 +221,11 @@ function keepRetention(
 }
 
 function keepInbox<Schema>(db: Kysely<Schema>, days: number, logger: Logger): () => Promise<void> {
-  const failed = (error: unknown) => logger.warn({ err: error }, 'the inbox could not be pruned')
-  return repeat(() => pruneInbox(db, { olderThanMs: days * dayMs }), { everyMs: pruneEveryMs, failed })
+  const failed = (error: unknown) =>
+    logger.warn({ err: error }, 'the inbox and the idempotency keys could not be pruned')
+  const prune = async () => {
+    await pruneInbox(db, { olderThanMs: days * dayMs })
+    await pruneIdempotencyKeys(db)
+  }
+  return repeat(prune, { everyMs: pruneEveryMs, failed })
 }

@@ -35,7 +35,7 @@ export async function openApi(): Promise<unknown> {
     report: () => {},
     closing: () => false,
     maxBodyBytes: config.maxBodyBytes,
-    limits: createLimits({ ...config, secret: config.jwtSecretKey }),
+    limits: createLimits(config),
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })
   const response = await app.handle(new Request('http://localhost/docs/json'))

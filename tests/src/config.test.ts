@@ -180,17 +180,14 @@ describe('secrets in files', () => {
     expect(loadConfig(env).jwtSecretKey).toBe(testSecret)
   })
 
-  test('each of the three secrets has its file variable, other settings have not', () => {
-    const names = ['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET_KEY', 'PORT']
+  test('each secret has its file variable, other settings have not', () => {
+    const secrets = ['DATABASE_URL', 'REDIS_URL', 'JWT_SECRET_KEY', 'JWT_PREVIOUS_KEYS', 'JWT_PRIVATE_KEY']
+    const names = [...secrets, 'PORT']
     const env = Object.fromEntries(names.map((name) => [`SERVICE_${name}_FILE`, join(folder, 'missing')]))
 
     const problems = problemsOf(env)
 
-    expect(Object.keys(problems)).toEqual([
-      'SERVICE_DATABASE_URL_FILE',
-      'SERVICE_REDIS_URL_FILE',
-      'SERVICE_JWT_SECRET_KEY_FILE',
-    ])
+    expect(Object.keys(problems)).toEqual(secrets.map((name) => `SERVICE_${name}_FILE`))
     expect(problems.SERVICE_DATABASE_URL_FILE).toContain('ENOENT')
   })
 

@@ -1,11 +1,11 @@
-import { createAuth, createLimits } from '@kiln/shared/http'
+import { createLimits } from '@kiln/shared/http'
 import { createMetrics, limitMetrics } from '@kiln/shared/observability'
 import { createPasswordHasher } from '@kiln/shared/security'
-import { type AppDependencies, createApp } from '../../src/app.ts'
+import { type AppDependencies, createApp, serviceParts } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import { connectServiceDatabase, type Database } from '../../src/infrastructure/database/connection.ts'
 import { migrateUp } from '../../src/infrastructure/database/migrations/index.ts'
-import { type Role, roles } from '../../src/infrastructure/database/schema.ts'
+import type { Role } from '../../src/infrastructure/database/schema.ts'
 import type { CreateUser, User } from '../../src/modules/users/schemas.ts'
 import { createUser } from '../../src/modules/users/users.ts'
 import { createTestDatabase } from './database.ts'
@@ -66,29 +66,21 @@ export async function createTestService(
   const metrics = createMetrics({ service: config.serviceName, version: 'test' })
   const db = connect?.(config) ?? connectServiceDatabase(config, { registry: metrics.registry })
   await migrateUp(db)
-  const auth = createAuth({
-    secret: config.jwtSecretKey,
-    issuer: config.serviceName,
-    audience: config.serviceName,
-    ttlSeconds: config.accessTokenTtlSeconds,
-    roles,
-  })
+  const parts = serviceParts(config, db)
+  const { auth, endedLogins } = parts
   const events = await startTestEvents(config, { db, metrics: metrics.registry })
   const limits = createLimits({
     ...config,
-    secret: config.jwtSecretKey,
     observer: limitMetrics(metrics.registry),
   })
   const reported: { error: unknown; code: string }[] = []
   const app = createApp({
-    db,
-    auth,
+    ...parts,
     passwords,
     events: events.events,
     eventOperations: events.operations,
     live: events.live,
     logLevel: events.logLevel,
-    refreshTokenTtlSeconds: config.refreshTokenTtlSeconds,
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest, ...observers],
     report(error, code) {
@@ -130,6 +122,7 @@ export async function createTestService(
     app,
     db,
     auth,
+    endedLogins,
     passwords,
     database,
     /** Its events, in memory. */

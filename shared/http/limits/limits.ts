@@ -33,8 +33,9 @@ export interface LimitsOptions {
   readonly shedLagMs: number
   /** Begins the keys in Redis: services that share it must not share their counts. */
   readonly serviceName: string
-  /** At least 32 bytes; hides accounts in those keys. */
-  readonly secret: string
+  /** The signing key, whichever there is, hashes what goes into Redis: replicas with one key count together. */
+  readonly jwtPrivateKey?: string | undefined
+  readonly jwtSecretKey?: string | undefined
   readonly redis?: RedisClient | undefined
   readonly logger?: LimitServerOptions['logger']
   readonly observer?: LimitObserver
@@ -77,7 +78,10 @@ const joinEveryMs = 100
  * each process counts alone. Health and metrics are never limited.
  */
 export function createLimits(options: LimitsOptions): Limits {
-  const { rateLimitEnabled: enabled, serviceName, redis, secret, logger, observer } = options
+  const { rateLimitEnabled: enabled, serviceName, redis, logger, observer } = options
+  const { jwtPrivateKey, jwtSecretKey } = options
+  const secret = jwtPrivateKey ?? jwtSecretKey
+  if (secret === undefined) throw new TypeError('limits need the signing key')
   const server = new LimitServer({ redis, prefix: `limits:${serviceName}`, logger })
   const perMinute = (policy: string, points: number) =>
     new JoinedCounter({ policy, points, seconds: minute }, { server })

@@ -4,6 +4,7 @@ import * as subscriptions from './0001-subscriptions.ts'
 import * as replays from './0002-replays.ts'
 import * as outbox from './0003-outbox.ts'
 import * as inbox from './0004-inbox.ts'
+import * as idempotencyKeys from './0005-idempotency-keys.ts'
 
 /** Every migration of this package by the name it has in the database for ever; they only go up. */
 export const sharedMigrations: Readonly<Record<string, Migration>> = {
@@ -11,6 +12,7 @@ export const sharedMigrations: Readonly<Record<string, Migration>> = {
   '0002-replays': replays,
   '0003-outbox': outbox,
   '0004-inbox': inbox,
+  '0005-idempotency-keys': idempotencyKeys,
 }
 
 /** Kept apart from the service's own, which number theirs as they like and may take them back. */

@@ -25,6 +25,9 @@ export interface UserTable {
   created_at: CreatedAt
   updated_at: Generated<Date>
   deactivated_at: Date | null
+  /** Rises, by a trigger, with each change that ends access tokens: role, password, deactivation. */
+  token_version: GeneratedAlways<number>
+  tokens_ended_at: GeneratedAlways<Date | null>
 }
 
 /** Append-only: a trigger refuses anything but an insert. */

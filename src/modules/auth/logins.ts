@@ -1,10 +1,11 @@
 import { type Auth, type Principal, SharedError } from '@kiln/shared/http'
 import { createSecretToken, hashSecretToken, type PasswordHasher } from '@kiln/shared/security'
-import type { OperandValueExpressionOrList, Transaction } from 'kysely'
+import type { OperandValueExpressionOrList, Selectable, Transaction } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { recordAudit } from '../../infrastructure/audit-trail.ts'
 import type { Database } from '../../infrastructure/database/connection.ts'
-import type { Role, Schema } from '../../infrastructure/database/schema.ts'
+import type { Role, Schema, UserTable } from '../../infrastructure/database/schema.ts'
+import { revokeLogins } from '../../infrastructure/ended-logins.ts'
 import type { Login, Me, Tokens } from './schemas.ts'
 
 export interface LoginDependencies {
@@ -46,7 +47,7 @@ export async function logIn(dependencies: LoginDependencies, { email, password }
       .where('expires_at', '<', now)
       .execute()
     await recordAudit(trx, { actor: principal, action: 'auth.logged_in', entity: 'user', entityId: user.id })
-    return await issueTokens(trx, dependencies, { principal, familyId: crypto.randomUUID() })
+    return await issueTokens(trx, dependencies, current, crypto.randomUUID())
   })
 }
 
@@ -72,8 +73,7 @@ export async function refresh(dependencies: LoginDependencies, refreshToken: str
       .returning('family_id')
       .executeTakeFirst()
     if (exchanged === undefined) return await revokeIfReused(trx, hash)
-    const principal = { userId: user.id, role: user.role }
-    return await issueTokens(trx, dependencies, { principal, familyId: exchanged.family_id })
+    return await issueTokens(trx, dependencies, user, exchanged.family_id)
   })
   // Thrown outside of the transaction: the revocation is to be kept.
   if (outcome === 'invalid') throw new ServiceError('REFRESH_TOKEN_INVALID', 'The refresh token is not valid')
@@ -90,7 +90,7 @@ export async function logOut({ db }: Pick<LoginDependencies, 'db'>, refreshToken
     const user = await lockOwner(trx, hash)
     const token = await findToken(trx, hash)
     if (user === undefined || token === undefined) return
-    const ended = await revokeFamily(trx, token.family_id)
+    const ended = await revokeLogins(trx, 'family_id', token.family_id)
     if (ended === 0n) return
     const actor = { userId: user.id, role: user.role }
     await recordAudit(trx, { actor, action: 'auth.logged_out', entity: 'user', entityId: user.id })
@@ -122,34 +122,26 @@ export async function lockUser(
 ) {
   return await trx
     .selectFrom('users')
-    .select(['id', 'role', 'password_hash', 'deactivated_at'])
+    .select(['id', 'role', 'password_hash', 'deactivated_at', 'token_version'])
     .where('id', '=', id)
     .forNoKeyUpdate()
     .executeTakeFirst()
 }
 
-/** Ends every login of a user. */
-export async function revokeLogins(trx: Transaction<Schema>, userId: number): Promise<void> {
-  await trx
-    .updateTable('refresh_tokens')
-    .set({ revoked_at: new Date() })
-    .where('user_id', '=', userId)
-    .where('revoked_at', 'is', null)
-    .execute()
-}
-
 async function issueTokens(
   trx: Transaction<Schema>,
   dependencies: LoginDependencies,
-  { principal, familyId }: { principal: Principal<Role>; familyId: string },
+  { id, role, token_version }: Pick<Selectable<UserTable>, 'id' | 'role' | 'token_version'>,
+  familyId: string,
 ): Promise<Tokens> {
   const { auth, refreshTokenTtlSeconds } = dependencies
   const { token, hash } = createSecretToken()
   const expiresAt = new Date(nowMs(dependencies) + refreshTokenTtlSeconds * 1000)
-  const row = { token_hash: hash, family_id: familyId, user_id: principal.userId, expires_at: expiresAt }
+  const login = { loginId: familyId, version: token_version }
+  const row = { token_hash: hash, family_id: familyId, user_id: id, expires_at: expiresAt }
   await trx.insertInto('refresh_tokens').values(row).execute()
   return {
-    access_token: await auth.issueAccessToken(principal),
+    access_token: await auth.issueAccessToken({ userId: id, role }, login),
     refresh_token: token,
     token_type: 'Bearer',
     expires_in: auth.ttlSeconds,
@@ -159,7 +151,7 @@ async function issueTokens(
 async function revokeIfReused(trx: Transaction<Schema>, hash: Uint8Array): Promise<'invalid' | 'reused'> {
   const token = await findToken(trx, hash)
   if (!token?.rotated_at) return 'invalid'
-  await revokeFamily(trx, token.family_id)
+  await revokeLogins(trx, 'family_id', token.family_id)
   const entry = { action: 'auth.refresh_token_reused', entity: 'user', entityId: token.user_id } as const
   await recordAudit(trx, { actor: 'anonymous', ...entry })
   return 'reused'
@@ -177,16 +169,6 @@ async function findToken(trx: Transaction<Schema>, hash: Uint8Array) {
     .select(['family_id', 'user_id', 'rotated_at'])
     .where('token_hash', '=', hash)
     .executeTakeFirst()
-}
-
-async function revokeFamily(trx: Transaction<Schema>, familyId: string): Promise<bigint> {
-  const { numUpdatedRows } = await trx
-    .updateTable('refresh_tokens')
-    .set({ revoked_at: new Date() })
-    .where('family_id', '=', familyId)
-    .where('revoked_at', 'is', null)
-    .executeTakeFirstOrThrow()
-  return numUpdatedRows
 }
 
 function nowMs({ now = Date.now }: LoginDependencies): number {

@@ -10,7 +10,8 @@ import { ServiceError } from '../../errors.ts'
 import { type Actor, recordAudit } from '../../infrastructure/audit-trail.ts'
 import type { Database } from '../../infrastructure/database/connection.ts'
 import type { Role, Schema } from '../../infrastructure/database/schema.ts'
-import { lockUser, revokeLogins } from './logins.ts'
+import { revokeLogins } from '../../infrastructure/ended-logins.ts'
+import { lockUser } from './logins.ts'
 import type { ChangePassword, PasswordToken, SetPassword } from './schemas.ts'
 
 interface Dependencies {
@@ -126,7 +127,7 @@ async function replacePassword(
   const changes = { password_hash: hash, updated_at: new Date() }
   await trx.updateTable('users').set(changes).where('id', '=', userId).execute()
   await trx.deleteFrom('password_tokens').where('user_id', '=', userId).execute()
-  await revokeLogins(trx, userId)
+  await revokeLogins(trx, 'user_id', userId)
   await recordAudit(trx, { actor, action: 'user.password_changed', entity: 'user', entityId: userId })
 }
 

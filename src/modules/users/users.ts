@@ -7,6 +7,7 @@ import { ServiceError } from '../../errors.ts'
 import { type Actor, recordAudit } from '../../infrastructure/audit-trail.ts'
 import type { Database } from '../../infrastructure/database/connection.ts'
 import type { Role, Schema, UserTable } from '../../infrastructure/database/schema.ts'
+import { revokeLogins } from '../../infrastructure/ended-logins.ts'
 import { createdData, updatedData } from './events.ts'
 import { assertMayManage, assertMayRead, assertMayUpdate } from './policy.ts'
 import type { CreateUser, ListUsers, UpdateUser, User, UserList } from './schemas.ts'
@@ -130,13 +131,7 @@ export async function deactivateUser(
     const before = await lockUser(trx, id)
     assertMayManage(by, before)
     if (before.deactivated_at !== null) return before
-    const revoked = { revoked_at: new Date() }
-    await trx
-      .updateTable('refresh_tokens')
-      .set(revoked)
-      .where('user_id', '=', id)
-      .where('revoked_at', 'is', null)
-      .execute()
+    await revokeLogins(trx, 'user_id', id)
     await trx.deleteFrom('password_tokens').where('user_id', '=', id).execute()
     const changes = { deactivated_at: new Date() }
     const user = await change(trx, { by, action: 'user.deactivated', before, changes })

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { type AnyElysia, Elysia } from 'elysia'
 import { createAuth, jsonBody, problemErrors, requestContext } from '../../../shared/http/index.ts'
 import { createLogger, createMetrics, openTelemetry } from '../../../shared/observability/index.ts'
+import { readTokenKeys } from '../../../shared/security/index.ts'
 
 /** `/api/my-endpoint`, and `/protected` with a token, with the parts of the service that `PARTS` names, each of which can so be priced. */
 const parts = new Set(process.env.PARTS?.split(','))
@@ -21,7 +22,7 @@ if (parts.has('context'))
 if (parts.has('errors')) app = app.use(problemErrors({ problems: {}, report: () => {} }))
 if (parts.has('body')) app = app.use(jsonBody({ maxBytes: 1024 * 1024 }))
 const auth = createAuth({
-  secret: process.env.JWT_SECRET ?? '',
+  keys: readTokenKeys({ secret: process.env.JWT_SECRET }),
   issuer: about.serviceName,
   audience: about.serviceName,
   ttlSeconds: 900,

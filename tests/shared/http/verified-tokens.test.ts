@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { createAuth } from '@kiln/shared/http'
+import { readTokenKeys } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import { verifiedTokens } from '../../../shared/http/verified-tokens.ts'
+import { testSecret } from '../../support/service.ts'
 
 describe('verified tokens', () => {
   test('are known until the very second they expire', () => {
@@ -26,7 +28,7 @@ describe('verified tokens', () => {
   test('an access token that was used before is refused once it has expired', async () => {
     const clock = { nowMs: Date.now() }
     const auth = createAuth({
-      secret: 'k9Xw2vQp7RzLt4Ym8NcB3sHf6JdG1aEu5oPiVqWx0Z',
+      keys: readTokenKeys({ secret: testSecret }),
       issuer: 'here',
       audience: 'here',
       ttlSeconds: 60,

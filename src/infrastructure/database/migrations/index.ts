@@ -4,12 +4,14 @@ import type { Database } from '../connection.ts'
 import * as users from './0001-users.ts'
 import * as auditLog from './0002-audit-log.ts'
 import * as logins from './0003-logins.ts'
+import * as endedLogins from './0004-ended-logins.ts'
 
 /** Every migration by the name it has in the database for ever. A static list: a binary has no folder to scan. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-users': users,
   '0002-audit-log': auditLog,
   '0003-logins': logins,
+  '0004-ended-logins': endedLogins,
 }
 
 function migrator(db: Database): Migrator {

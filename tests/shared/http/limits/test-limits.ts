@@ -10,6 +10,7 @@ import {
 } from '@kiln/shared/http'
 import { limitMetrics } from '@kiln/shared/observability'
 import { createRedisClient } from '@kiln/shared/redis'
+import { readTokenKeys } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import { Registry } from 'prom-client'
 
@@ -49,13 +50,19 @@ export function testReplicas() {
       maxConcurrentRequests: 1000,
       shedLagMs: 0,
       serviceName: 'limited',
-      secret,
+      jwtSecretKey: secret,
       redis,
       observer: limitMetrics(registry),
       ...given,
     })
     cleanups.push(limits.close)
-    const auth = createAuth({ secret, issuer: 'i', audience: 'a', ttlSeconds: 60, roles })
+    const auth = createAuth({
+      keys: readTokenKeys({ secret }),
+      issuer: 'i',
+      audience: 'a',
+      ttlSeconds: 60,
+      roles,
+    })
     let passwordsLookedAt = 0
     /** What a route waits for. */
     const held = Promise.withResolvers<void>()

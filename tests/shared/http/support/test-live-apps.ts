@@ -1,9 +1,11 @@
 import { afterEach, expect } from 'bun:test'
 import { contracts, createEvents, createLive, memoryTransports } from '@kiln/shared'
 import { createAuth, liveEventRoutes, problemErrors, requestContext, sharedProblems } from '@kiln/shared/http'
+import { readTokenKeys } from '@kiln/shared/security'
 import { eventually } from '@kiln/shared/testing'
 import { Elysia } from 'elysia'
 import { readEventStream } from '../../../support/event-stream.ts'
+import { testSecret } from '../../../support/service.ts'
 
 const quiet = () => {}
 const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
@@ -28,8 +30,8 @@ export function testLiveApps() {
     const transports = memoryTransports()
     const events = createEvents({ service: 'live', transports, logger })
     const live = createLive({ transports, contracts, logger })
-    const secret = 'k9Xw2vQp7RzLt4Ym8NcB3sHf6JdG1aEu5oPiVqWx0Z'
-    const auth = createAuth({ secret, issuer: 'i', audience: 'a', ttlSeconds, roles })
+    const keys = readTokenKeys({ secret: testSecret })
+    const auth = createAuth({ keys, issuer: 'i', audience: 'a', ttlSeconds, roles })
     const app = new Elysia()
       .use(requestContext())
       .use(problemErrors({ problems: sharedProblems, report: quiet }))

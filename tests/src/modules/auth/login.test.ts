@@ -49,7 +49,11 @@ describe('a login', () => {
     const { access_token } = await service.logIn('claims@example.org')
     const [header = '', claims = ''] = access_token.split('.')
 
-    expect(JSON.parse(atob(header))).toMatchObject({ alg: 'HS256' })
+    expect(JSON.parse(atob(header))).toEqual({
+      alg: 'HS256',
+      typ: 'JWT',
+      kid: expect.stringMatching(/^[\w-]{16}$/),
+    })
     const { iat, exp, ...rest } = JSON.parse(Buffer.from(claims, 'base64url').toString())
     expect(rest).toEqual({
       sub: String(user.id),
@@ -57,6 +61,8 @@ describe('a login', () => {
       iss: 'example-service',
       aud: 'example-service',
       jti: expect.stringMatching(/^[\da-f-]{36}$/),
+      sid: expect.stringMatching(/^[\da-f-]{36}$/),
+      ver: 0,
     })
     expect(exp - iat).toBe(900)
     expect(iat).toBeGreaterThanOrEqual(before)

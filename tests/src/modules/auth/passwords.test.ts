@@ -117,11 +117,12 @@ describe('a change of password', () => {
   })
 
   test('takes new ones of 12 and of 128 bytes', async () => {
-    const { token } = await somebody()
+    const one = await somebody()
+    const other = await somebody()
     const long = `${'Tz7-qW'.repeat(21)}é`
 
-    const first = await change(token, { old_password: testPassword, new_password: 'zK8#vW2!pQ4m' })
-    const second = await change(token, { old_password: 'zK8#vW2!pQ4m', new_password: long })
+    const first = await change(one.token, { old_password: testPassword, new_password: 'zK8#vW2!pQ4m' })
+    const second = await change(other.token, { old_password: testPassword, new_password: long })
 
     expect(Buffer.byteLength(long)).toBe(128)
     expect([first.status, second.status]).toEqual([204, 204])

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHmac } from 'node:crypto'
 import { createAuth } from '@kiln/shared/http'
+import { readTokenKeys } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
-import { createTestService, type TestService, testSecret } from '../../support/service.ts'
+import { createTestService, type TestService, testSecret } from '../support/service.ts'
 
 let service: TestService
 beforeAll(async () => {
@@ -19,15 +20,26 @@ const claims = {
   iat: seconds,
   exp: seconds + 900,
   jti: 'some-id',
+  sid: 'some-login',
+  ver: 0,
 }
+
+const { kid } = readTokenKeys({ secret: testSecret }).current
 
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url')
 
+interface TokenOptions {
+  readonly alg?: string
+  readonly hash?: string
+  readonly secret?: string
+  readonly kid?: string | undefined
+}
+
 function tokenOf(
   changes: Record<string, unknown> = {},
-  { alg = 'HS256', hash = 'sha256', secret = testSecret } = {},
+  { alg = 'HS256', hash = 'sha256', secret = testSecret, ...header }: TokenOptions = {},
 ): string {
-  const signed = `${encode({ alg, typ: 'JWT' })}.${encode({ ...claims, ...changes })}`
+  const signed = `${encode({ alg, typ: 'JWT', kid, ...header })}.${encode({ ...claims, ...changes })}`
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`
 }
 
@@ -76,7 +88,17 @@ describe('a token is refused', () => {
     ['for the user 0', tokenOf({ sub: '0' })],
     ['for a user who is not a number', tokenOf({ sub: 'admin' })],
     ['for a user beyond 53 bits', tokenOf({ sub: '9007199254740993' })],
+    ['without a key id', tokenOf({}, { kid: undefined })],
+    ['without the id of a login', tokenOf({ sid: undefined })],
+    ['with a number for a login', tokenOf({ sid: 7 })],
+    ['without a version', tokenOf({ ver: undefined })],
+    ['with a text for a version', tokenOf({ ver: '99' })],
+    ['with half a version', tokenOf({ ver: 1.5 })],
+    ['that lives longer than ours do', tokenOf({ iat: seconds - 1000, exp: seconds + 1_000_000 })],
+    ['for a list of audiences without ours', tokenOf({ aud: ['a', 'b'] })],
     ['that is no token', 'nonsense'],
+    ['that is three dots', '...'],
+    ['of 4,000 nested lists', `${encode({ alg: 'HS256', kid })}.${btoa('['.repeat(2900))}.AAAA`],
     ['of 4,097 characters', 'x'.repeat(4097)],
   ])('%s', async (_, token) => {
     const { status, headers, body } = await ask(token)
@@ -119,7 +141,7 @@ test('the scheme is taken in any case', async () => {
 test('an issued token ends when its life does', async () => {
   let nowMs = 1_700_000_000_000
   const options = {
-    secret: testSecret,
+    keys: readTokenKeys({ secret: testSecret }),
     issuer: 'i',
     audience: 'a',
     ttlSeconds: 60,
