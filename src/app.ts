@@ -13,6 +13,8 @@ import {
   problemErrors,
   type RequestObserver,
   requestContext,
+  type WebConfig,
+  webGuard,
 } from '@kiln/shared/http'
 import type { LogLevelControl, Telemetry } from '@kiln/shared/observability'
 import { createPasswordHasher, type PasswordHasher } from '@kiln/shared/security'
@@ -38,7 +40,7 @@ export interface FrameDependencies {
   readonly report: (error: unknown, code: string) => void
   /** True while the process is being stopped. */
   readonly closing: () => boolean
-  readonly maxBodyBytes: number
+  readonly web: WebConfig
 }
 
 export interface OperationsDependencies {
@@ -61,11 +63,10 @@ export interface AppDependencies extends FrameDependencies {
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations, auth, eventOperations, logLevel } = dependencies
+  const { operations, auth, eventOperations, logLevel, web } = dependencies
+  const { name: title, version, description } = packageJson
   const app = createFrame(dependencies)
-    .use(
-      docs({ title: packageJson.name, version: packageJson.version, description: packageJson.description }),
-    )
+    .use(docs({ title, version, description, enabled: web.docsEnabled }))
     .use(exampleRoutes(dependencies))
     .use(authRoutes(dependencies))
     .use(userRoutes(dependencies))
@@ -83,11 +84,11 @@ export function createOperationsApp(
   return createFrame(dependencies).use(operationsRoutes(dependencies.operations))
 }
 
-function createFrame({ report, maxBodyBytes, ...frame }: FrameDependencies) {
+function createFrame({ report, web, ...frame }: FrameDependencies) {
   return new Elysia()
-    .use(requestContext(frame))
+    .use(requestContext({ ...frame, guard: webGuard(web) }))
     .use(problemErrors({ problems, report }))
-    .use(jsonBody({ maxBytes: maxBodyBytes }))
+    .use(jsonBody({ maxBytes: web.maxBodyBytes, timeoutMs: web.bodyTimeoutMs }))
 }
 
 /** What the routes need of the service, beside their frame. */

@@ -1,3 +1,4 @@
+import { webProblems, webSettings } from '@kiln/shared/http'
 import { logLevels, readTracingSettings } from '@kiln/shared/observability'
 import { OneOf } from '@kiln/shared/schema'
 import { eventSettings, inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
@@ -91,11 +92,7 @@ export const ConfigSchema = Type.Object({
     minimum: 60,
     maximum: 31_536_000,
   }),
-  maxBodyBytes: count('largest request body, bytes', {
-    default: 1_048_576,
-    minimum: 1_024,
-    maximum: 104_857_600,
-  }),
+  ...webSettings,
   logLevel: OneOf(logLevels, {
     default: 'INFO',
     description: 'lowest level that is logged (any case); development mode: DEBUG',
@@ -163,7 +160,7 @@ function withAliases(env: Environment): Environment {
 }
 
 function insecureSettings(config: Partial<Config>, env: Environment): SettingProblem[] {
-  const problems: SettingProblem[] = []
+  const problems: SettingProblem[] = webProblems(config)
   if (config.jwtSecretKey !== undefined) {
     const weakness = weaknessOfKey(config.jwtSecretKey)
     const name = env.SERVICE_JWT_SECRET_KEY ? 'SERVICE_JWT_SECRET_KEY' : 'SERVICE_JWT_SECRET_KEY_FILE'

@@ -7,6 +7,7 @@ import {
   type TraceContext,
   traceContextOf,
 } from '../trace-context.ts'
+import type { WebGuard } from './web-guard.ts'
 
 /** Who a request acts for, as its access token says. */
 export interface Principal<Role extends string = string> {
@@ -51,6 +52,7 @@ export function requestContext({
   observers = [],
   closing = () => false,
   sampler,
+  guard,
 }: {
   clientAddress?: (request: Request) => string | undefined
   observers?: readonly RequestObserver[]
@@ -58,6 +60,8 @@ export function requestContext({
   closing?: () => boolean
   /** Which requests are traced; without one their traces are only handed on. */
   sampler?: Sampler | undefined
+  /** Stands around all routes; default nothing does. */
+  guard?: WebGuard
 } = {}) {
   class Context implements RequestContext {
     readonly request: Request
@@ -90,8 +94,10 @@ export function requestContext({
   }
 
   const finish = (context: Context, response: Response): Response => {
-    response.headers.set('x-correlation-id', context.correlationId)
-    if (closing()) response.headers.set('connection', 'close')
+    const { headers } = response
+    headers.set('x-correlation-id', context.correlationId)
+    guard?.dress(context.request, headers)
+    if (closing()) headers.set('connection', 'close')
     const durationMs = performance.now() - context.startedAtMs
     for (const observe of observers) observe(context, response.status, durationMs)
     return response
@@ -101,7 +107,7 @@ export function requestContext({
     new Elysia({ name: 'request-context' })
       .wrap((handle) => (request: Request) => {
         const context = new Context(request)
-        const answer = runAs(context, () => (handle as Handle)(request))
+        const answer = runAs(context, () => guard?.intercept(request) ?? (handle as Handle)(request))
         if (answer instanceof Promise) return answer.then((response) => finish(context, response))
         return finish(context, answer as Response)
       })

@@ -33,7 +33,7 @@ export async function openApi(): Promise<unknown> {
     observers: [],
     report: () => {},
     closing: () => false,
-    maxBodyBytes: config.maxBodyBytes,
+    web: config,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })
   const response = await app.handle(new Request('http://localhost/docs/json'))

@@ -89,7 +89,7 @@ export async function createTestService(
       events.system.failed(error, code)
     },
     closing: () => false,
-    maxBodyBytes: config.maxBodyBytes,
+    web: config,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })
 
