@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { findStructureProblems } from './checks/architecture.ts'
+import { findLicenceProblems } from './checks/licences.ts'
 import { findSizeProblems, measureSize, sizeLimits } from './checks/size.ts'
 
-/** Everything that can be said about the tree without running it: format, lint, types, structure, size. */
+/** Everything that can be said about the tree without running it: format, lint, types, structure, licences, size. */
 const root = resolve(import.meta.dirname, '..')
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const failed: string[] = []
@@ -24,6 +25,7 @@ function run(name: string, ...command: readonly string[]): void {
 run('format and lint', 'biome', 'ci', '.')
 run('types', 'tsc', '--noEmit')
 report('structure', findStructureProblems(root))
+report('licences', findLicenceProblems(root))
 
 const size = measureSize(root)
 report(

@@ -15,6 +15,8 @@ import {
   problemErrors,
   type RequestObserver,
   requestContext,
+  type WebConfig,
+  webGuard,
 } from '@kiln/shared/http'
 import type { LogLevelControl, Telemetry } from '@kiln/shared/observability'
 import {
@@ -46,7 +48,7 @@ export interface FrameDependencies {
   readonly report: (error: unknown, code: string) => void
   /** True while the process is being stopped. */
   readonly closing: () => boolean
-  readonly maxBodyBytes: number
+  readonly web: WebConfig
   readonly limits: Limits
 }
 
@@ -70,11 +72,10 @@ export interface AppDependencies extends FrameDependencies {
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations, auth, eventOperations, logLevel } = dependencies
+  const { operations, auth, eventOperations, logLevel, web } = dependencies
+  const { name: title, version, description } = packageJson
   const app = createFrame(dependencies)
-    .use(
-      docs({ title: packageJson.name, version: packageJson.version, description: packageJson.description }),
-    )
+    .use(docs({ title, version, description, enabled: web.docsEnabled }))
     .use(exampleRoutes(dependencies))
     .use(authRoutes(dependencies))
     .use(jwksRoutes(auth))
@@ -93,11 +94,11 @@ export function createOperationsApp(
   return createFrame(dependencies).use(operationsRoutes(dependencies.operations))
 }
 
-function createFrame({ report, maxBodyBytes, limits, ...frame }: FrameDependencies) {
+function createFrame({ report, web, limits, ...frame }: FrameDependencies) {
   return new Elysia()
-    .use(requestContext({ ...frame, gate: limits.gate }))
+    .use(requestContext({ ...frame, gate: limits.gate, guard: webGuard(web) }))
     .use(problemErrors({ problems, report }))
-    .use(jsonBody({ maxBytes: maxBodyBytes }))
+    .use(jsonBody({ maxBytes: web.maxBodyBytes, timeoutMs: web.bodyTimeoutMs }))
     .use(limits.perUser)
 }
 

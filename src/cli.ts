@@ -7,7 +7,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import packageJson from '../package.json' with { type: 'json' }
 import { type CreateUserOptions, createUserWithPassword } from './commands/create-user.ts'
 import { withServiceEvents } from './commands/events.ts'
-import { findUnreadiness } from './commands/healthcheck.ts'
+import { findUnreadiness, healthcheckConfigKeys } from './commands/healthcheck.ts'
 import { type Config, describeConfig, loadConfig } from './config.ts'
 import { databaseConfigKeys, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
 import { migrateDown, migrateUp, migrationStatus } from './infrastructure/database/migrations/index.ts'
@@ -161,7 +161,7 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     .command('healthcheck')
     .description('exit code 0 when the service on this machine is ready')
     .action(async () => {
-      const problem = await findUnreadiness(loadConfig(env, ['host', 'port', 'operationsPort']))
+      const problem = await findUnreadiness(loadConfig(env, healthcheckConfigKeys))
       if (problem === undefined) return
       stderr(`${problem}\n`)
       outcome.exitCode = exitCodes.failed

@@ -1,4 +1,4 @@
-import { parseProxies } from '@kiln/shared/http'
+import { parseProxies, webProblems, webSettings } from '@kiln/shared/http'
 import { logLevels, readTracingSettings } from '@kiln/shared/observability'
 import { OneOf } from '@kiln/shared/schema'
 import { keyProblems, keySettings } from '@kiln/shared/security'
@@ -73,11 +73,7 @@ export const ConfigSchema = Type.Object({
   ...eventSettings,
   ...keySettings,
   ...limitSettings,
-  maxBodyBytes: count('largest request body, bytes', {
-    default: 1_048_576,
-    minimum: 1_024,
-    maximum: 104_857_600,
-  }),
+  ...webSettings,
   logLevel: OneOf(logLevels, {
     default: 'INFO',
     description: 'lowest level that is logged (any case); development mode: DEBUG',
@@ -145,7 +141,7 @@ function withAliases(env: Environment): Environment {
 }
 
 function insecureSettings(config: Partial<Config>): SettingProblem[] {
-  const problems: SettingProblem[] = []
+  const problems: SettingProblem[] = webProblems(config)
   if (config.redisUrl === 'memory://' && config.debug === false && config.singleReplica === false) {
     problems.push({
       name: 'SERVICE_REDIS_URL',

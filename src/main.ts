@@ -114,9 +114,9 @@ async function start(
       system.failed(error, code)
     },
     closing: () => state.phase === 'draining',
-    maxBodyBytes: config.maxBodyBytes,
+    web: config,
   }
-  const { host: hostname, port, operationsPort = port } = config
+  const { host, port, operationsPort = port, operationsHost = host, tlsCertFile, tlsKeyFile } = config
   const parts = {
     ...serviceParts(config, db, (err) => logger.warn({ err }, 'ended logins cannot be read')),
     events,
@@ -140,14 +140,20 @@ async function start(
   }
 
   const ports: number[] = []
-  const serve = async (name: string, app: AnyElysia, at: number) => {
-    const server = await listen(app, { hostname, port: at })
+  const serve = async (name: string, app: AnyElysia, options: Parameters<typeof listen>[1]) => {
+    const server = await listen(app, options)
     lifecycle.opened(name, server.close)
     ports.push(server.port)
   }
-  if (app) await serve('requests', app, port)
-  if (!together || ports.length === 0)
-    await serve('operations', createOperationsApp({ ...frame, operations }), operationsPort)
+  const tls = tlsCertFile !== undefined &&
+    tlsKeyFile !== undefined && {
+      tls: { certFile: tlsCertFile, keyFile: tlsKeyFile, logger },
+    }
+  if (app) await serve('requests', app, { hostname: host, port, ...tls })
+  if (!together || !app) {
+    const operationsApp = createOperationsApp({ ...frame, operations })
+    await serve('operations', operationsApp, { hostname: operationsHost, port: operationsPort })
+  }
   // Requests that never end by themselves: closed before the server waits for them.
   lifecycle.opened('live events', live.close)
   state.phase = 'ready'

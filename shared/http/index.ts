@@ -41,3 +41,6 @@ export {
   type RequestObserver,
   requestContext,
 } from './request-context.ts'
+export { addressBehindTls, type Listener, type ListenerOptions, listenWithTls } from './tls-listener.ts'
+export { type WebGuard, webGuard } from './web-guard.ts'
+export { type WebConfig, webProblems, webSettings } from './web-settings.ts'

@@ -7,16 +7,29 @@ import { routeTable } from './route-table.ts'
  * Reads JSON bodies, and refuses what Elysia would let pass in silence. Mount it before the modules.
  *
  * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and
- * UTF-8 are 400; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
+ * UTF-8 are 400; one that takes longer than `timeoutMs` to arrive is 408; a compressed one is 415, and so never grows here; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
  * carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the query.
  */
-export function jsonBody({ maxBytes, maxDepth = 32 }: { maxBytes: number; maxDepth?: number }) {
+export function jsonBody({
+  maxBytes,
+  timeoutMs = 20_000,
+  maxDepth = 32,
+}: {
+  maxBytes: number
+  timeoutMs?: number
+  maxDepth?: number
+}) {
   return <App extends AnyElysia>(app: App): App => {
     const routes = routeTable(app)
     const received = new WeakMap<Request, unknown>()
 
     app.onParse({ as: 'global' }, async ({ request }, contentType) => {
-      const bytes = await readBytes(request, maxBytes)
+      const encoding = request.headers.get('content-encoding')
+      if (encoding !== null && encoding.toLowerCase() !== 'identity')
+        throw new SharedError('CONTENT_ENCODING_UNSUPPORTED', 'The body must not be compressed', {
+          headers: { 'accept-encoding': 'identity' },
+        })
+      const bytes = await inTime(readBytes(request, maxBytes), timeoutMs)
       if (bytes.byteLength === 0) return undefined
       if (contentType !== 'application/json') {
         throw new SharedError('MEDIA_TYPE_UNSUPPORTED', 'The body must be application/json')
@@ -47,6 +60,22 @@ function parse(bytes: Uint8Array): unknown {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
     throw new SharedError('BODY_INVALID', 'The body is not valid JSON in UTF-8', { cause })
+  }
+}
+
+/** The connection is of no more use: what is still to come would be taken for the next request. */
+async function inTime<Result>(reading: Promise<Result>, timeoutMs: number): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const headers = { connection: 'close' }
+      reject(new SharedError('BODY_TOO_SLOW', `The body took longer than ${timeoutMs} ms`, { headers }))
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([reading, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

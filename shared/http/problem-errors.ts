@@ -19,8 +19,11 @@ export const sharedProblems = {
   FORBIDDEN: { status: 403, title: 'Not allowed' },
   NOT_FOUND: { status: 404, title: 'Not found' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed' },
+  BODY_TOO_SLOW: { status: 408, title: 'Body too slow' },
   BODY_TOO_LARGE: { status: 413, title: 'Body too large' },
+  URI_TOO_LONG: { status: 414, title: 'URL too long' },
   MEDIA_TYPE_UNSUPPORTED: { status: 415, title: 'Media type not supported' },
+  CONTENT_ENCODING_UNSUPPORTED: { status: 415, title: 'Content encoding not supported' },
   VALIDATION_FAILED: { status: 422, title: 'Validation failed' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   IDEMPOTENCY_KEY_MISSING: { status: 400, title: 'Idempotency key missing' },
@@ -44,6 +47,8 @@ export type SharedErrorCode = keyof typeof sharedProblems
 
 /** An expected failure that this package's own plugins throw. */
 export class SharedError extends AppError<SharedErrorCode> {}
+
+const maxInstanceLength = 500
 
 /** The body of every error answer: RFC 9457, `application/problem+json`. */
 export interface ProblemDetails {
@@ -87,7 +92,7 @@ export function problemErrors({
   }
 }
 
-/** The answer to a failure. */
+/** One error as an answer, for what is refused before any route is asked. */
 export function problemResponse(failure: AppError, { status, title }: Problem, request: Request): Response {
   const details: ProblemDetails = {
     type: 'about:blank',
@@ -95,7 +100,7 @@ export function problemResponse(failure: AppError, { status, title }: Problem, r
     status,
     code: failure.code,
     detail: failure.message,
-    instance: new URL(request.url).pathname,
+    instance: new URL(request.url).pathname.slice(0, maxInstanceLength),
     correlation_id: currentRequest()?.correlationId ?? null,
     ...(failure.errors.length > 0 && { errors: failure.errors }),
   }

@@ -7,6 +7,7 @@ import {
   type TraceContext,
   traceContextOf,
 } from '../trace-context.ts'
+import type { WebGuard } from './web-guard.ts'
 
 /** Who a request acts for, as its access token says. */
 export interface Principal<Role extends string = string> {
@@ -63,6 +64,7 @@ export function requestContext({
   closing = () => false,
   gate,
   sampler,
+  guard,
 }: {
   clientAddress?: (request: Request) => string | undefined
   observers?: readonly RequestObserver[]
@@ -72,6 +74,8 @@ export function requestContext({
   gate?: Gate
   /** Which requests are traced; without one their traces are only handed on. */
   sampler?: Sampler | undefined
+  /** Stands around all routes; default nothing does. */
+  guard?: WebGuard
 } = {}) {
   class Context implements RequestContext {
     readonly request: Request
@@ -111,6 +115,7 @@ export function requestContext({
     const { headers } = response
     headers.set('x-correlation-id', context.correlationId)
     for (const name in context.answerHeaders) headers.set(name, context.answerHeaders[name] ?? '')
+    guard?.dress(context.request, headers)
     if (closing()) headers.set('connection', 'close')
     const durationMs = performance.now() - context.startedAtMs
     for (const observe of observers) observe(context, response.status, durationMs)
@@ -126,7 +131,8 @@ export function requestContext({
     new Elysia({ name: 'request-context' })
       .wrap((handle) => (request: Request) => {
         const context = new Context(request)
-        const serve = () => (handle as Handle)(request) as Response | Promise<Response>
+        const serve = () =>
+          guard?.intercept(request) ?? ((handle as Handle)(request) as Response | Promise<Response>)
         const answer = runAs(context, () => (gate ? gate(context, serve) : serve()))
         if (answer instanceof Promise) return answer.then((response) => answered(context, response))
         return finish(context, answer)

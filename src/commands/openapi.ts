@@ -34,7 +34,7 @@ export async function openApi(): Promise<unknown> {
     observers: [],
     report: () => {},
     closing: () => false,
-    maxBodyBytes: config.maxBodyBytes,
+    web: config,
     limits: createLimits(config),
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })

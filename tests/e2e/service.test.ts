@@ -105,18 +105,28 @@ describe('starting', () => {
     expect(outcome.stdout).toContain('DATABASE_UNAVAILABLE')
   })
 
-  test('operations can have a port of their own', async () => {
-    const service = await startService({ SERVICE_OPERATIONS_PORT: String(await freePort()) })
-    const operations = `http://127.0.0.1:${service.env.SERVICE_OPERATIONS_PORT}`
+  test('operations can have a port and an address of their own', async () => {
+    const service = await startService({
+      SERVICE_OPERATIONS_PORT: String(await freePort()),
+      SERVICE_OPERATIONS_HOST: '127.0.0.2',
+    })
+    const port = service.env.SERVICE_OPERATIONS_PORT
+    const paths = ['/metrics', '/health', '/live', '/ready']
+    const statuses = (base: string) =>
+      Promise.all(paths.map(async (path) => (await fetch(`${base}${path}`)).status))
 
     const [there, notHere, healthcheck] = await Promise.all([
-      fetch(`${operations}/metrics`),
-      fetch(`${service.url}/metrics`),
+      statuses(`http://127.0.0.2:${port}`),
+      statuses(service.url),
       service.command(['healthcheck']),
     ])
+    const elsewhere = await fetch(`http://127.0.0.1:${port}/live`).catch(() => 'refused')
     await service.close()
 
-    expect([there.status, notHere.status, healthcheck.exitCode]).toEqual([200, 404, 0])
+    expect(there).toEqual([200, 200, 200, 200])
+    expect(notHere).toEqual([404, 404, 404, 404])
+    expect(elsewhere).toBe('refused')
+    expect(healthcheck.exitCode).toBe(0)
   })
 })
 

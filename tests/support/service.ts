@@ -88,7 +88,7 @@ export async function createTestService(
       events.system.failed(error, code)
     },
     closing: () => false,
-    maxBodyBytes: config.maxBodyBytes,
+    web: config,
     limits,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })

@@ -12,7 +12,7 @@ interface ProblemBody {
 let service: TestService
 let token: string
 beforeAll(async () => {
-  service = await createTestService({ SERVICE_MAX_BODY_BYTES: '4096' })
+  service = await createTestService({ SERVICE_MAX_BODY_BYTES: '4096', SERVICE_BODY_TIMEOUT_MS: '300' })
   token = (await service.signIn('admin')).token
 })
 afterAll(() => service.close())
@@ -70,6 +70,33 @@ describe('a body that cannot be read is refused', () => {
     expect(answer.status).toBe(415)
     expect(answer.body.code).toBe('MEDIA_TYPE_UNSUPPORTED')
     expect(JSON.stringify(answer.body)).not.toContain(marker)
+  })
+
+  test.each([['gzip'], ['br'], ['deflate'], ['zstd'], ['GZIP'], ['identity, gzip'], ['unheard-of']])(
+    'compressed by %s, whatever it would grow to',
+    async (encoding) => {
+      const bomb = Bun.gzipSync(new Uint8Array(1_000_000))
+
+      const answer = await post(bomb, { 'content-encoding': encoding })
+
+      expect(answer.status).toBe(415)
+      expect(answer.body.code).toBe('CONTENT_ENCODING_UNSUPPORTED')
+      expect(answer.headers.get('accept-encoding')).toBe('identity')
+    },
+  )
+
+  test('not done after the time that a body may take, and its connection is closed', async () => {
+    const stuck = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"first_name":'))
+      },
+    })
+
+    const answer = await post(stuck)
+
+    expect(answer.status).toBe(408)
+    expect(answer.body.code).toBe('BODY_TOO_SLOW')
+    expect(answer.headers.get('connection')).toBe('close')
   })
 
   test('above the limit, by its Content-Length', async () => {

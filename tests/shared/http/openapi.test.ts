@@ -86,11 +86,3 @@ describe('the OpenAPI document', () => {
     expect(Object.keys(body?.content ?? {})).toEqual(['application/json'])
   })
 })
-
-test('the documentation is a page for people', async () => {
-  const { status, headers, body } = await service.call('GET', '/docs')
-
-  expect(status).toBe(200)
-  expect(headers.get('content-type')).toStartWith('text/html')
-  expect(String(body)).toContain('"url":"docs/json"')
-})

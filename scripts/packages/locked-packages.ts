@@ -1,0 +1,83 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** A package that the running service has, as `bun.lock` pins it. */
+export interface LockedPackage {
+  readonly name: string
+  readonly version: string
+  /** `sha512-…`, base64. */
+  readonly integrity: string
+  /** Where it is installed, relative to the root; not there where it is for another platform. */
+  readonly folder: string
+  /** The folders of what it needs. */
+  readonly needs: readonly string[]
+}
+
+type Needs = Readonly<Record<string, string>>
+
+interface Manifest {
+  readonly dependencies?: Needs
+  readonly optionalDependencies?: Needs
+  readonly peerDependencies?: Needs
+  readonly optionalPeers?: readonly string[]
+}
+
+interface Lock {
+  readonly workspaces: Readonly<Record<string, Manifest>>
+  readonly packages: Readonly<Record<string, readonly [string, string, Manifest, string]>>
+}
+
+/** Everything that the workspaces' `dependencies` lead to, by folder; what is only for development is left out. */
+export function lockedPackages(root: string): LockedPackage[] {
+  const { workspaces, packages } = readLock(root)
+  const found = new Map<string, LockedPackage>()
+  const visit = (key: string): void => {
+    const [id, , manifest, integrity] = packages[key] ?? []
+    if (id === undefined || manifest === undefined || integrity === undefined || found.has(key)) return
+    const at = id.lastIndexOf('@')
+    const needs = neededBy(manifest).flatMap((name) => resolve(key, name, packages))
+    found.set(key, {
+      name: id.slice(0, at),
+      version: id.slice(at + 1),
+      integrity,
+      folder: folderOf(key),
+      needs: needs.map(folderOf).sort(),
+    })
+    needs.forEach(visit)
+  }
+  for (const { dependencies = {} } of Object.values(workspaces)) Object.keys(dependencies).forEach(visit)
+  return [...found.values()].sort((one, other) => (one.folder < other.folder ? -1 : 1))
+}
+
+/** What a package's own manifest says; undefined where it is not installed. */
+export function installedManifest(
+  root: string,
+  { folder }: LockedPackage,
+): { readonly license?: unknown } | undefined {
+  const file = join(root, folder, 'package.json')
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+}
+
+/** JSON, but for the commas before closing brackets. */
+function readLock(root: string): Lock {
+  return JSON.parse(readFileSync(join(root, 'bun.lock'), 'utf8').replace(/,(\s*[}\]])/g, '$1'))
+}
+
+function neededBy({ dependencies, optionalDependencies, peerDependencies, optionalPeers = [] }: Manifest) {
+  const peers = Object.keys(peerDependencies ?? {}).filter((name) => !optionalPeers.includes(name))
+  return [...Object.keys({ ...dependencies, ...optionalDependencies }), ...peers]
+}
+
+/** As modules are found: beside the package, or below a folder around it. Keys read `outer/inner`. */
+function resolve(key: string, name: string, packages: Lock['packages']): string[] {
+  const candidates = [`${key}/${name}`, name]
+  for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1))
+    candidates.splice(-1, 0, `${key.slice(0, end)}/${name}`)
+  return candidates.filter((candidate) => candidate in packages).slice(0, 1)
+}
+
+/** `outer/@scope/inner` is `node_modules/outer/node_modules/@scope/inner`. */
+function folderOf(key: string): string {
+  const names = key.match(/@[^/]+\/[^/]+|[^/]+/g) ?? []
+  return names.map((name) => `node_modules/${name}`).join('/')
+}

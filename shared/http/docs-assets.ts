@@ -1,0 +1,67 @@
+/// <reference path="./swagger-ui-dist.d.ts" />
+import { createHash } from 'node:crypto'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+
+/** Something the documentation page loads, ready to be sent. */
+export interface Asset {
+  /** `identity` and, where the client takes it, `gzip`. */
+  readonly plain: Uint8Array<ArrayBuffer>
+  readonly zipped: Uint8Array<ArrayBuffer>
+  readonly etag: string
+  readonly contentType: string
+}
+
+/** Kept for an hour, then asked about by `ETag`. */
+export const assetCaching = 'public, max-age=3600'
+
+/** Swagger UI, as its package ships it; part of the compiled program, but only unpacked when somebody reads the docs. */
+const loaders = {
+  'swagger-ui.css': async () =>
+    (await import('swagger-ui-dist/swagger-ui.css', { with: { type: 'text' } })).default,
+  'swagger-ui.js': async () =>
+    (await import('swagger-ui-dist/swagger-ui-bundle.js', { with: { type: 'text' } })).default,
+} as const
+
+export type AssetName = keyof typeof loaders
+export const assetNames = Object.keys(loaders) as AssetName[]
+
+const ready = new Map<string, Promise<Asset>>()
+
+/** Loaded, compressed and hashed once. */
+export function swaggerAsset(name: AssetName): Promise<Asset> {
+  const known = ready.get(name)
+  if (known) return known
+  const asset = loaders[name]().then((text) => prepareAsset(text, contentTypeOf(name)))
+  ready.set(name, asset)
+  asset.catch(() => ready.delete(name))
+  return asset
+}
+
+/** A text as an asset. */
+export async function prepareAsset(text: string, contentType: string): Promise<Asset> {
+  const plain = new TextEncoder().encode(text)
+  const zipped = new Uint8Array(await promisify(gzip)(plain))
+  const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`
+  return { plain, zipped, etag, contentType }
+}
+
+/** The answer to who asks for an asset: 304 where the client has it. */
+export function assetResponse({ plain, zipped, etag, contentType }: Asset, request: Request): Response {
+  const headers = { etag, 'cache-control': assetCaching, vary: 'Accept-Encoding' }
+  const known = request.headers.get('if-none-match')?.split(',') ?? []
+  if (known.some((tag) => tag.trim().replace(/^W\//, '') === etag))
+    return new Response(null, { status: 304, headers })
+  const takesGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0+)?\s*(?:,|$))/i.test(
+    request.headers.get('accept-encoding') ?? '',
+  )
+  return takesGzip
+    ? new Response(zipped, {
+        headers: { ...headers, 'content-type': contentType, 'content-encoding': 'gzip' },
+      })
+    : new Response(plain, { headers: { ...headers, 'content-type': contentType } })
+}
+
+function contentTypeOf(name: AssetName): string {
+  return name.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8'
+}

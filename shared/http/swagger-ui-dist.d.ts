@@ -1,0 +1,5 @@
+/** What `with { type: 'text' }` gives. */
+declare module 'swagger-ui-dist/*' {
+  const text: string
+  export default text
+}
