@@ -39,6 +39,8 @@ export interface FrameDependencies {
   /** True while the process is being stopped. */
   readonly closing: () => boolean
   readonly maxBodyBytes: number
+  /** How long a request may wait for the database and other services, milliseconds. */
+  readonly timeoutMs: number
 }
 
 export interface OperationsDependencies {

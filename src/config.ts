@@ -1,4 +1,5 @@
 import { logLevels, readTracingSettings } from '@kiln/shared/observability'
+import { resilienceSettings } from '@kiln/shared/resilience'
 import { OneOf } from '@kiln/shared/schema'
 import { eventSettings, inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
@@ -91,6 +92,7 @@ export const ConfigSchema = Type.Object({
     minimum: 60,
     maximum: 31_536_000,
   }),
+  ...resilienceSettings,
   maxBodyBytes: count('largest request body, bytes', {
     default: 1_048_576,
     minimum: 1_024,

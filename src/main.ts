@@ -9,6 +9,7 @@ import {
   type Logging,
   openTelemetry,
 } from '@kiln/shared/observability'
+import { createBreakers } from '@kiln/shared/resilience'
 import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp, createOperationsApp, serviceParts } from './app.ts'
@@ -73,9 +74,14 @@ async function start(
   const telemetry = await openTelemetry(process.env, { ...config, version, logger, registry })
   lifecycle.opened('telemetry', telemetry.close)
 
-  const redis = createServiceRedis(config, { logger, telemetry })
+  const breakers = createBreakers({
+    ...config,
+    registry,
+    changed: (breaker, state) => logger.warn({ breaker, state }, 'breaker'),
+  })
+  const redis = createServiceRedis(config, { logger, telemetry, breakers })
   lifecycle.opened('redis', () => redis?.disconnect())
-  const db = connectServiceDatabase(config, { logger, registry, telemetry })
+  const db = connectServiceDatabase(config, { logger, registry, telemetry, breakers })
   lifecycle.opened('database', () => db.destroy())
   const probeDatabase = databaseProbe(db)
   // Servers answer while the routes are built, which takes as long.
@@ -95,6 +101,7 @@ async function start(
         ...(redis && { redis: redisProbe(redis) }),
         events: eventHealth({ events, transports }),
         outbox: outboxHealth(serviceEvents.outbox.status),
+        breakers: breakers.health,
       },
       phase: () => state.phase,
     },
@@ -109,6 +116,7 @@ async function start(
     },
     closing: () => state.phase === 'draining',
     maxBodyBytes: config.maxBodyBytes,
+    timeoutMs: config.requestTimeoutMs,
   }
   const { host: hostname, port, operationsPort = port } = config
   const parts = {

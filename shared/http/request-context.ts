@@ -51,6 +51,7 @@ export function requestContext({
   observers = [],
   closing = () => false,
   sampler,
+  timeoutMs = Number.POSITIVE_INFINITY,
 }: {
   clientAddress?: (request: Request) => string | undefined
   observers?: readonly RequestObserver[]
@@ -58,11 +59,14 @@ export function requestContext({
   closing?: () => boolean
   /** Which requests are traced; without one their traces are only handed on. */
   sampler?: Sampler | undefined
+  /** How long a request may wait for the database and other services, milliseconds. Default for ever. */
+  timeoutMs?: number
 } = {}) {
   class Context implements RequestContext {
     readonly request: Request
     readonly correlationId: string
     readonly startedAtMs = performance.now()
+    deadlineMs = this.startedAtMs + timeoutMs
     route: string | undefined = undefined
     principal: Principal | undefined = undefined
     readonly #trace: TraceContext
@@ -84,6 +88,10 @@ export function requestContext({
     // Not a method: what runs at another place of the trace inherits from this.
     readonly trace = () => this.#trace
 
+    isAbandoned(): boolean {
+      return this.deadlineMs !== Number.POSITIVE_INFINITY && this.request.signal.aborted
+    }
+
     baggage(): string | undefined {
       return boundedBaggage(this.request.headers.get('baggage'))
     }
@@ -92,6 +100,8 @@ export function requestContext({
   const finish = (context: Context, response: Response): Response => {
     response.headers.set('x-correlation-id', context.correlationId)
     if (closing()) response.headers.set('connection', 'close')
+    // What goes on after the answer is not the request's any more.
+    context.deadlineMs = Number.POSITIVE_INFINITY
     const durationMs = performance.now() - context.startedAtMs
     for (const observe of observers) observe(context, response.status, durationMs)
     return response

@@ -34,6 +34,7 @@ export async function openApi(): Promise<unknown> {
     report: () => {},
     closing: () => false,
     maxBodyBytes: config.maxBodyBytes,
+    timeoutMs: config.requestTimeoutMs,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })
   const response = await app.handle(new Request('http://localhost/docs/json'))

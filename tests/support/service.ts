@@ -90,6 +90,7 @@ export async function createTestService(
     },
     closing: () => false,
     maxBodyBytes: config.maxBodyBytes,
+    timeoutMs: config.requestTimeoutMs,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })
 
