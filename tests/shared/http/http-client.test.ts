@@ -33,6 +33,21 @@ const codeOf = (asked: Promise<unknown>) =>
     (error: { code?: string }) => error.code,
   )
 
+test('one client is for services of ours, another for URLs of strangers', async () => {
+  const server = await serve((_, response) => response.end('{"id":1}'))
+  const [telemetry, billingUrl] = [{ tracedFetch: traced }, `http://${server.host}`]
+  const breakers = createBreakers({ breakerFailures: 3, breakerOpenMs: 60_000 })
+
+  const billing = createHttpClient({ fetch: telemetry.tracedFetch, breakers })
+  const hooks = createHttpClient({ fetch: telemetry.tracedFetch, breakers, urls: 'outside' })
+
+  const invoice = await billing(`${billingUrl}/api/invoices/1`)
+  const told = hooks('http://localhost/hook', { method: 'POST', json: { paid: true } })
+
+  expect(await invoice.json()).toEqual({ id: 1 })
+  expect(await codeOf(told)).toBe('ADDRESS_REFUSED')
+})
+
 describe('a call to another service', () => {
   test('carries trace and correlation id, and nothing of the caller’s credentials', async () => {
     const server = await serve((_, response) => response.end('{"id":1}'))
