@@ -184,7 +184,7 @@ class PreparedClient implements PostgresPoolClient {
     report: (broken: boolean) => void,
   ): Promise<PostgresQueryResult<Row>> {
     const work = limitedWork()
-    const watch = work && new WatchedStatement(work, client, { shared: client !== this.#own })
+    const watch = work && new WatchedStatement(work, client, client !== this.#own)
     try {
       return await run<Row>(client, query)
     } catch (error) {

@@ -16,7 +16,7 @@ interface Waiting {
   readonly end: (reason: AppError) => void
   /** Ends what does not answer. */
   readonly cut?: () => void
-  reason?: AppError
+  reason?: AppError | undefined
 }
 
 const waiting = new Set<Waiting>()
@@ -35,29 +35,34 @@ export function limitedWork(): WorkContext | undefined {
 }
 
 /** A running statement of some work, on a connection of its own or one that it shares. */
-export class WatchedStatement {
-  readonly #entry: Waiting
+export class WatchedStatement implements Waiting {
+  readonly work: WorkContext
   /** Why it was to be cancelled. */
-  reason: AppError | undefined
+  reason: AppError | undefined = undefined
   /** Resolves when a cancellation can reach no later statement. */
-  cancelled: Promise<void> | undefined
+  cancelled: Promise<void> | undefined = undefined
+  readonly #client: PoolClient
+  readonly #shared: boolean
 
-  constructor(work: WorkContext, client: PoolClient, { shared }: { readonly shared: boolean }) {
-    this.#entry = {
-      work,
-      end: (reason) => {
-        // Others' statements would be cancelled in its place.
-        if (shared) return
-        this.reason = reason
-        this.cancelled = requestCancel(client, graceMs)
-      },
-      cut: () => cut(client),
-    }
-    watch(this.#entry)
+  constructor(work: WorkContext, client: PoolClient, shared: boolean) {
+    this.work = work
+    this.#client = client
+    this.#shared = shared
+    watch(this)
+  }
+
+  end(): void {
+    // Others' statements would be cancelled in its place.
+    if (!this.#shared) this.cancelled = requestCancel(this.#client, graceMs)
+  }
+
+  cut(): void {
+    // The pool and `pg` see a connection that was lost.
+    ;(this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
   }
 
   done(): void {
-    waiting.delete(this.#entry)
+    waiting.delete(this)
   }
 }
 
@@ -113,11 +118,6 @@ function look(): void {
       entry.cut?.()
     }
   }
-}
-
-/** The pool and `pg` see a connection that was lost. */
-function cut(client: PoolClient): void {
-  ;(client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
 }
 
 function tooLate(): AppError {
