@@ -7,6 +7,7 @@ import {
   type HealthOptions,
   healthRoutes,
   jsonBody,
+  type Limits,
   liveEventRoutes,
   logLevelRoutes,
   metricsRoutes,
@@ -41,6 +42,7 @@ export interface FrameDependencies {
   readonly maxBodyBytes: number
   /** How long a request may wait for the database and other services, milliseconds. */
   readonly timeoutMs: number
+  readonly limits: Limits
 }
 
 export interface OperationsDependencies {
@@ -85,11 +87,12 @@ export function createOperationsApp(
   return createFrame(dependencies).use(operationsRoutes(dependencies.operations))
 }
 
-function createFrame({ report, maxBodyBytes, ...frame }: FrameDependencies) {
+function createFrame({ report, maxBodyBytes, limits, ...frame }: FrameDependencies) {
   return new Elysia()
-    .use(requestContext(frame))
+    .use(requestContext({ ...frame, gate: limits.gate }))
     .use(problemErrors({ problems, report }))
     .use(jsonBody({ maxBytes: maxBodyBytes }))
+    .use(limits.perUser)
 }
 
 /** What the routes need of the service, beside their frame. */

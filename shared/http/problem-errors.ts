@@ -24,6 +24,7 @@ export const sharedProblems = {
   VALIDATION_FAILED: { status: 422, title: 'Validation failed' },
   ADDRESS_REFUSED: { status: 422, title: 'Address refused' },
   REQUEST_ABANDONED: { status: 499, title: 'Request abandoned' },
+  RATE_LIMITED: { status: 429, title: 'Too many requests' },
   INTERNAL_ERROR: { status: 500, title: 'Internal error' },
   SERVICE_BUSY: { status: 503, title: 'Service busy' },
   REQUEST_TIMEOUT: { status: 503, title: 'Request took too long' },
@@ -88,7 +89,8 @@ export function problemErrors({
   }
 }
 
-function problemResponse(failure: AppError, { status, title }: Problem, request: Request): Response {
+/** The answer to a failure. */
+export function problemResponse(failure: AppError, { status, title }: Problem, request: Request): Response {
   const details: ProblemDetails = {
     type: 'about:blank',
     title,
