@@ -1,3 +1,5 @@
 export { addEventCommands } from './events.ts'
+export { lesson } from './lessons.ts'
 export type { EventCommandsOptions } from './options.ts'
 export { addOutboxCommands, type OutboxCommandsOptions } from './outbox.ts'
+export { addSecretsCommand } from './secrets.ts'
