@@ -53,7 +53,7 @@ export function compose(
     id: eventId,
     source,
     type: contract.name,
-    time: (time ?? new Date(now())).toISOString(),
+    time: time?.toISOString() ?? timeText(now()),
     data: JSON.stringify(sent),
     dataversion,
     partitionkey: contract.keyOf(data) ?? eventId,
@@ -72,4 +72,16 @@ export function compose(
     }
   }
   return envelope
+}
+
+let lastMs = Number.NaN
+let lastText = ''
+
+/** RFC 3339; many events are made within one millisecond. */
+function timeText(ms: number): string {
+  if (ms !== lastMs) {
+    lastText = new Date(ms).toISOString()
+    lastMs = ms
+  }
+  return lastText
 }

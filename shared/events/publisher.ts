@@ -2,10 +2,10 @@ import { type Envelope, toFields, toStructured } from './envelope.ts'
 import { type EventError, EventNotConfirmedError, EventNotSentError, EventStreamFullError } from './errors.ts'
 import type { EventObserver } from './observer.ts'
 import { type Shards, tagOfEvent } from './tags.ts'
-import type { AppendOutcome, BroadcastTransport, Fields, StreamTransport } from './transport.ts'
+import type { AppendOutcome, BroadcastTransport, StreamTransport } from './transport.ts'
 
 interface Waiting {
-  readonly fields: Fields
+  readonly envelope: Envelope
   readonly resolve: (outcome: AppendOutcome) => void
 }
 
@@ -27,16 +27,10 @@ export class Publisher {
 
   /** One outcome per event, in their order; never rejects. */
   async append(envelopes: readonly Envelope[]): Promise<readonly AppendOutcome[]> {
-    const { observer } = this.#options
-    const startedAt = performance.now()
     const [only] = envelopes
-    const outcomes =
-      only && envelopes.length === 1
-        ? [await this.#enqueue(only)]
-        : await Promise.all(envelopes.map((envelope) => this.#enqueue(envelope)))
-    if (observer.published || observer.duplicated || observer.publishFailed)
-      this.#count(envelopes, outcomes, performance.now() - startedAt)
-    return outcomes
+    return only && envelopes.length === 1
+      ? [await this.#enqueue(only)]
+      : await Promise.all(envelopes.map((envelope) => this.#enqueue(envelope)))
   }
 
   /** @throws {EventNotSentError | EventNotConfirmedError} */
@@ -60,7 +54,7 @@ export class Publisher {
     return new Promise((resolve) => {
       const tag = this.tagOf(envelope)
       const waiting = this.#waiting.get(tag)
-      const item = { fields: toFields(envelope), resolve }
+      const item = { envelope, resolve }
       if (!waiting) {
         this.#waiting.set(tag, [item])
         queueMicrotask(() => this.#flush(tag))
@@ -74,24 +68,24 @@ export class Publisher {
     const batch = this.#waiting.get(tag)
     if (!batch) return
     this.#waiting.delete(tag)
-    void this.#options.streams
-      .append(
-        tag,
-        batch.map(({ fields }) => fields),
-      )
-      .then((outcomes) => {
-        for (const [at, { resolve }] of batch.entries()) resolve(outcomes[at] ?? { ok: false, sent: 'maybe' })
-      })
+    const startedAt = performance.now()
+    const entries = batch.map(({ envelope }) => toFields(envelope))
+    void this.#options.streams.append(tag, entries).then((outcomes) => {
+      this.#count(batch, outcomes, performance.now() - startedAt)
+      for (const [at, { resolve }] of batch.entries()) resolve(outcomes[at] ?? { ok: false, sent: 'maybe' })
+    })
   }
 
   /** Neighbours of one type and fate are told together. */
-  #count(envelopes: readonly Envelope[], outcomes: readonly AppendOutcome[], durationMs: number): void {
+  #count(batch: readonly Waiting[], outcomes: readonly AppendOutcome[], durationMs: number): void {
     const { observer } = this.#options
+    if (!observer.published && !observer.duplicated && !observer.publishFailed) return
     let count = 0
-    for (const [at, { type }] of envelopes.entries()) {
+    for (const [at, { envelope }] of batch.entries()) {
+      const { type } = envelope
       count++
       const fate = fateOf(outcomes[at])
-      if (envelopes[at + 1]?.type === type && fateOf(outcomes[at + 1]) === fate) continue
+      if (batch[at + 1]?.envelope.type === type && fateOf(outcomes[at + 1]) === fate) continue
       if (fate === 'new') observer.published?.(type, count, durationMs)
       else if (fate === 'duplicate') observer.duplicated?.(type, count)
       else observer.publishFailed?.(type, count, fate)

@@ -1,9 +1,11 @@
+import { currentWork } from '../context.ts'
 import type { RequestObserver } from '../http/request-context.ts'
 import type { QueryObserver } from '../postgres/query-observer.ts'
 import type { Logger } from './logger.ts'
 
 /**
- * Logs each statement at DEBUG, and warns of those that took too long; without their parameters.
+ * Logs at DEBUG each statement of a request or an event, and warns of any that took too long; without their parameters.
+ * What the service asks by itself, several times a second, would bury them.
  *
  * @param thresholdMs 0 warns of none.
  */
@@ -14,7 +16,7 @@ export function queryLog(
   return ({ statement: { sql }, startedAtMs, endedAtMs, waitedMs }) => {
     const durationMs = endedAtMs - startedAtMs
     const isSlow = thresholdMs > 0 && durationMs >= thresholdMs
-    if (!isSlow && !logger.isLevelEnabled('debug')) return
+    if (!isSlow && (!logger.isLevelEnabled('debug') || currentWork() === undefined)) return
     const fields = {
       sql: sql.slice(0, maxSqlLength),
       duration_ms: rounded(durationMs),

@@ -1,3 +1,4 @@
+export { type CompiledStatement, compiled } from './compiled.ts'
 export { connectDatabase, type DatabaseOptions } from './database.ts'
 export { asDatabaseFailure, violatedConstraint } from './failures.ts'
 export { postgresInbox, pruneInbox } from './inbox.ts'

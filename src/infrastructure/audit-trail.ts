@@ -1,7 +1,8 @@
 import type { EventsAudit } from '@kiln/shared'
 import { currentWork, traceIdOf } from '@kiln/shared/context'
 import { currentRequest, type Principal } from '@kiln/shared/http'
-import type { Kysely } from 'kysely'
+import { compiled } from '@kiln/shared/postgres'
+import type { Insertable, Kysely } from 'kysely'
 import type { ActorType, Role, Schema } from './database/schema.ts'
 
 /** Who does something: somebody with an access token, or one of the nameless. */
@@ -26,22 +27,23 @@ export interface AuditEntry {
 export async function recordAudit(trx: Kysely<Schema>, entry: AuditEntry): Promise<void> {
   const { actor, action, entity, entityId, before = null, after = null } = entry
   const work = currentWork()
-  await trx
-    .insertInto('audit_log')
-    .values({
-      actor_type: typeof actor === 'string' ? actor : 'user',
-      actor_id: typeof actor === 'string' ? null : actor.userId,
-      action,
-      entity,
-      entity_id: String(entityId),
-      before,
-      after,
-      correlation_id: work?.correlationId ?? null,
-      trace_id: (work && traceIdOf(work)) ?? null,
-      address: currentRequest()?.address() ?? null,
-    })
-    .execute()
+  await insert(trx, {
+    actor_type: typeof actor === 'string' ? actor : 'user',
+    actor_id: typeof actor === 'string' ? null : actor.userId,
+    action,
+    entity,
+    entity_id: String(entityId),
+    before,
+    after,
+    correlation_id: work?.correlationId ?? null,
+    trace_id: (work && traceIdOf(work)) ?? null,
+    address: currentRequest()?.address() ?? null,
+  })
 }
+
+const insert = compiled((db: Kysely<Schema>, row: Insertable<Schema['audit_log']>) =>
+  db.insertInto('audit_log').values(row),
+)
 
 /** Takes down who does what to subscriptions, dead letters and replays, before it is done and after. */
 export function auditEvents(db: Kysely<Schema>): (row: EventsAudit) => Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Binaries, build } from './build.ts'
+import { type Binaries, build, type Edit } from './build.ts'
 import { everyKind } from './faults.ts'
 import { findProtection, type Protection, protections } from './protections.ts'
 import { describeTimeouts, report } from './report.ts'
@@ -43,12 +43,12 @@ const standard: Omit<RunOptions, 'binaries' | 'seed'> = {
 }
 
 async function withBinaries<Result>(
-  protection: Protection | undefined,
+  edits: readonly Edit[],
   run: (binaries: Binaries) => Promise<Result>,
 ): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'chaos-build-'))
   try {
-    return await run(build(folder, protection?.edits))
+    return await run(build(folder, edits))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -61,13 +61,13 @@ function optionsFor(protection: Protection | undefined): Omit<RunOptions, 'binar
   if (protection === undefined) return standard
   const { name, profile } = protection
   const weights = { ...everyKind, ...profile.weights }
-  return { ...standard, ...profile.run, name: name.replaceAll(' ', '-'), weights, drainMs: 40_000 }
+  return { ...standard, ...profile.run, name: name.replaceAll(' ', '-'), weights, drainMs: 120_000 }
 }
 
 async function once(seed: number): Promise<boolean> {
   const missing = values.without === undefined ? undefined : findProtection(values.without)
   const profile = values.profile === undefined ? missing : findProtection(values.profile)
-  return await withBinaries(missing, async (binaries) => {
+  return await withBinaries(without(missing), async (binaries) => {
     say(describeTimeouts(timeouts))
     const outcome = await runChaos({ ...optionsFor(profile), binaries, seed })
     say(report(outcome))
@@ -75,26 +75,44 @@ async function once(seed: number): Promise<boolean> {
   })
 }
 
-/** Takes out one protection after the other; gives whether each was missed within three seeds. */
+function without(protection: Protection | undefined): readonly Edit[] {
+  return protection === undefined ? [] : [...protection.edits, ...(protection.hiddenBy ?? [])]
+}
+
+/**
+ * Takes out one protection after the other, until a number breaks, and repeats the seed that broke it with the protection in
+ * place; gives whether each was missed within three seeds, and by nothing else.
+ */
 async function everyProtection(first: number): Promise<boolean> {
   const rows: string[] = []
   let allMissed = true
   for (const protection of protections) {
-    const row = await withBinaries(protection, async (binaries) => {
+    const options = optionsFor(protection)
+    const broken = await withBinaries(without(protection), async (binaries) => {
       for (let seed = first; seed < first + 3; seed += 1) {
-        const outcome = await runChaos({ ...optionsFor(protection), binaries, seed })
+        const outcome = await runChaos({ ...options, binaries, seed })
         say(`without ${protection.name}, ${report(outcome)}\n`)
-        const broken = Object.entries(outcome.verdict.counts).filter(([, count]) => count > 0)
-        if (broken.length > 0)
-          return `${broken.map(([name, count]) => `${name} (${count})`).join(', ')} | ${seed}`
+        if (!isClean(outcome)) return { seed, numbers: brokenNumbers(outcome) }
       }
-      allMissed = false
-      return 'none | –'
+      return undefined
     })
-    rows.push(`| ${protection.name} | ${row} |`)
+    const control = await withBinaries(protection.hiddenBy ?? [], async (binaries) => {
+      const outcome = await runChaos({ ...options, binaries, seed: broken?.seed ?? first })
+      say(`with ${protection.name}, ${report(outcome)}\n`)
+      return outcome
+    })
+    allMissed &&= broken !== undefined && isClean(control)
+    rows.push(
+      `| ${protection.name} | ${broken?.numbers ?? 'none'} | ${brokenNumbers(control)} | ${broken?.seed ?? '–'} |`,
+    )
   }
-  say(['| switched off | number that broke | seed |', '|---|---|---|', ...rows, ''].join('\n'))
+  say(['| protection | without it | with it | seed |', '|---|---|---|---|', ...rows, ''].join('\n'))
   return allMissed
+}
+
+function brokenNumbers({ verdict }: Outcome): string {
+  const broken = Object.entries(verdict.counts).filter(([, count]) => count > 0)
+  return broken.map(([name, count]) => `${name} (${count})`).join(', ') || 'none'
 }
 
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))

@@ -7,12 +7,28 @@ export interface Protection {
   readonly name: string
   /** Each must match exactly once, so that none outlives the code it was written for. */
   readonly edits: readonly Edit[]
+  /** Taken out of both sides, because it would hide that this one is missing. */
+  readonly hiddenBy?: readonly Edit[]
   /** The same faults, those more often that it protects from; and how many, under which load. */
   readonly profile: {
     readonly weights?: Partial<Weights>
     readonly run?: Partial<Pick<RunOptions, 'writes' | 'faults' | 'clients' | 'handlers'>>
   }
 }
+
+const duplicateGuard: Edit = {
+  file: 'shared/events/redis/append-script.ts',
+  find: 'id = young[i] or old[i]',
+  replace: 'id = nil',
+}
+
+const claim: Edit = {
+  file: 'shared/events/redis/recovery.ts',
+  find: "if (this.#cursors.get(source) === 'done') continue",
+  replace: 'continue',
+}
+
+const no = (...kinds: readonly (keyof Weights)[]) => Object.fromEntries(kinds.map((kind) => [kind, 0]))
 
 export const protections: readonly Protection[] = [
   {
@@ -24,17 +40,19 @@ export const protections: readonly Protection[] = [
         replace: 'const own: Recovered = { entries: [], deleted: [], more: false }',
       },
     ],
-    profile: { weights: { 'half-open link to redis': 20, 'cut link to redis': 20, 'freeze redis': 10 } },
+    hiddenBy: [claim],
+    // Replies that get lost on their way to a process that lives on.
+    profile: {
+      weights: {
+        ...no('kill consumer', 'freeze consumer', 'roll out consumer'),
+        ...no('cut tail of redis file', 'promote lagging replica'),
+        ...{ 'half-open link to redis': 20, 'cut link to redis': 20, 'freeze redis': 10 },
+      },
+    },
   },
   {
     name: 'claim',
-    edits: [
-      {
-        file: 'shared/events/redis/recovery.ts',
-        find: "if (this.#cursors.get(source) === 'done') continue",
-        replace: 'continue',
-      },
-    ],
+    edits: [claim],
     profile: { weights: { 'kill consumer': 20 } },
   },
   {
@@ -78,17 +96,26 @@ export const protections: readonly Protection[] = [
         replace: '',
       },
     ],
-    profile: { weights: { 'freeze relay': 20, 'kill relay': 20, 'delay link to redis': 20 } },
+    hiddenBy: [duplicateGuard],
+    // Nothing after which a relay may send again what it has sent: only two that send the same at once are left.
+    profile: {
+      weights: {
+        ...no('kill relay', 'freeze relay', 'roll out relay', 'terminate connections', 'restart postgres'),
+        ...no(
+          'cut link to redis',
+          'delay link to redis',
+          'half-open link to redis',
+          'kill redis',
+          'freeze redis',
+        ),
+        ...no('cut link to postgres', 'delay link to postgres', 'half-open link to postgres'),
+        ...no('cut tail of redis file', 'promote lagging replica'),
+      },
+    },
   },
   {
     name: 'relay guard: duplicates',
-    edits: [
-      {
-        file: 'shared/events/redis/append-script.ts',
-        find: 'id = young[i] or old[i]',
-        replace: 'id = nil',
-      },
-    ],
+    edits: [duplicateGuard],
     profile: { weights: { 'kill relay': 20, 'half-open link to redis': 20, 'terminate connections': 20 } },
   },
   {
@@ -129,7 +156,7 @@ export const protections: readonly Protection[] = [
     ],
     profile: {
       weights: { 'kill consumer': 30, 'delay link to redis': 30 },
-      run: { handlers: { failing: 0.3, slow: 0, slowMs: 0 } },
+      run: { handlers: { failing: 0.1, slow: 0, slowMs: 0 } },
     },
   },
 ]

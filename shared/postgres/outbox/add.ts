@@ -3,6 +3,7 @@ import { type Envelope, toStructured } from '../../events/envelope.ts'
 import { EventError } from '../../events/errors.ts'
 import type { Outbox } from '../../events/outbox.ts'
 import { domainOf } from '../../events/tags.ts'
+import { compiled, type Executor } from '../compiled.ts'
 import { bucketOf, lockOf, locks } from './locks.ts'
 
 export interface PostgresOutboxOptions {
@@ -48,17 +49,28 @@ function closed(message: string, options?: ErrorOptions): EventError {
 async function insert<Schema>(trx: Transaction<Schema>, events: readonly Envelope[]): Promise<void> {
   const keys = events.map(keyOf)
   const ascending = [...new Set(keys.map(lockOf))].sort((one, other) => one - other)
-  await sql`
+  await insertLocked(trx.withoutPlugins(), ascending, keys.map(bucketOf), keys, events.map(toStructured))
+}
+
+const insertLocked = compiled(
+  (
+    _: Executor,
+    locked: readonly number[],
+    buckets: readonly number[],
+    keys: readonly string[],
+    events: readonly string[],
+  ) =>
+    sql`
     with locked as materialized (
-      select pg_advisory_xact_lock(${sql.lit(locks.key)}, hash) from unnest(${ascending}::int[]) as hash
+      select pg_advisory_xact_lock(${sql.lit(locks.key)}, hash) from unnest(${locked}::int[]) as hash
     )
     insert into outbox (bucket, key, event)
     select bucket, key, event::json
-    from unnest(${keys.map(bucketOf)}::smallint[], ${keys}::text[], ${events.map(toStructured)}::text[])
+    from unnest(${buckets}::smallint[], ${keys}::text[], ${events}::text[])
       with ordinality as added (bucket, key, event, place)
     where (select count(*) from locked) > 0
-    order by place`.execute(trx.withoutPlugins())
-}
+    order by place`,
+)
 
 /** Order exists within a domain: what stops a key in one must not stop the same key in another. */
 function keyOf({ type, partitionkey, id }: Envelope): string {

@@ -1,8 +1,8 @@
 import type { OutboxPublisher } from '@kiln/shared'
 import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { decodeCursor, encodeCursor, type Principal } from '@kiln/shared/http'
-import { lookup, violatedConstraint } from '@kiln/shared/postgres'
-import type { Selectable, Transaction } from 'kysely'
+import { compiled, lookup, violatedConstraint } from '@kiln/shared/postgres'
+import type { Insertable, Selectable, Transaction } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { type Actor, recordAudit } from '../../infrastructure/audit-trail.ts'
 import type { Database } from '../../infrastructure/database/connection.ts'
@@ -29,6 +29,12 @@ const findById = lookup((db: Database, id: number) =>
   db.selectFrom('users').select(columns).where('id', '=', id),
 )
 
+const absent = { telegram_id: null, last_name: null, email: null, phone: null, password_hash: null }
+
+const insert = compiled((db: Database, row: Insertable<UserTable>) =>
+  db.insertInto('users').values(row).returning(columns),
+)
+
 type UserRow = Pick<Selectable<UserTable>, (typeof columns)[number]>
 
 /** Each change, its row in the audit trail and its event are kept together, or not at all. */
@@ -44,15 +50,10 @@ export async function createUser(
   { role = 'applicant', ...input }: CreateUser & { password_hash?: string },
 ): Promise<User> {
   return await db.transaction().execute(async (trx) => {
-    const row = await trx
-      .insertInto('users')
-      .values({ ...input, role })
-      .returning(columns)
-      .executeTakeFirstOrThrow()
-      .catch(refuseTaken)
-    const user = asUser(row)
-    await recordAudit(trx, { actor, action: 'user.created', entity: 'user', entityId: user.id, after: user })
-    await events.publish(UserCreated, createdData(user), { trx })
+    const [row] = await insert(trx, { ...absent, ...input, role }).catch(refuseTaken)
+    const user = asUser(row as UserRow)
+    const entry = { actor, action: 'user.created', entity: 'user', entityId: user.id, after: user }
+    await Promise.all([recordAudit(trx, entry), events.publish(UserCreated, createdData(user), { trx })])
     return user
   })
 }

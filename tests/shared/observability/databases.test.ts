@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { runAs } from '@kiln/shared/context'
 import { createLogger, openTelemetry, type Telemetry } from '@kiln/shared/observability'
 import { connectDatabase } from '@kiln/shared/postgres'
 import { type Kysely, sql } from 'kysely'
@@ -66,9 +67,10 @@ describe('statements', () => {
     expect(waited?.waited_ms).toBeGreaterThan(100)
   })
 
-  test('are all logged as soon as the level is DEBUG', async () => {
+  test('of a request or an event are all logged as soon as the level is DEBUG', async () => {
     logging.level.toggleDebug()
-    await sql`select 1`.execute(db)
+    await runAs({ correlationId: 'c1', trace: () => undefined }, () => sql`select 1`.execute(db))
+    await sql`select 'nobody asked'`.execute(db)
     logging.level.toggleDebug()
     await sql`select 2`.execute(db)
 

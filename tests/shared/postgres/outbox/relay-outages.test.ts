@@ -72,8 +72,8 @@ describe.skipIf(!hasRedisServer)('a relay', () => {
       },
     })
 
-    await eventually(() => expect(taken).toBe(1))
-    expect(await stage.rows()).toMatchObject({ waiting: 100 })
+    await eventually(async () => expect(await stage.rows()).toMatchObject({ waiting: 100 }))
+    expect(taken).toBe(1)
   })
 
   test('stops only the key whose event is refused', async () => {
