@@ -79,8 +79,8 @@ describe('compose.yaml', () => {
       SERVICE_JWT_SECRET_KEY: testSecret,
     })
 
-    expect(files.map(([, file]) => file)).toEqual(
-      ['database-url', 'redis-url', 'jwt-secret-key'].map((name) => `/secrets/${name}`),
+    expect(files.map(([, file]) => file).sort()).toEqual(
+      ['database-url', 'jwt-secret-key', 'redis-url'].map((name) => `/secrets/${name}`),
     )
     expect(secrets?.command).toContain('--dir=/secrets')
     const graceMs = Number.parseInt(app?.stop_grace_period ?? '', 10) * 1000
