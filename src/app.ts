@@ -7,6 +7,7 @@ import {
   type HealthOptions,
   healthRoutes,
   jsonBody,
+  type Limits,
   liveEventRoutes,
   logLevelRoutes,
   metricsRoutes,
@@ -39,6 +40,7 @@ export interface FrameDependencies {
   /** True while the process is being stopped. */
   readonly closing: () => boolean
   readonly maxBodyBytes: number
+  readonly limits: Limits
 }
 
 export interface OperationsDependencies {
@@ -83,11 +85,12 @@ export function createOperationsApp(
   return createFrame(dependencies).use(operationsRoutes(dependencies.operations))
 }
 
-function createFrame({ report, maxBodyBytes, ...frame }: FrameDependencies) {
+function createFrame({ report, maxBodyBytes, limits, ...frame }: FrameDependencies) {
   return new Elysia()
-    .use(requestContext(frame))
+    .use(requestContext({ ...frame, gate: limits.gate }))
     .use(problemErrors({ problems, report }))
     .use(jsonBody({ maxBytes: maxBodyBytes }))
+    .use(limits.perUser)
 }
 
 /** What the routes need of the service, beside their frame. */

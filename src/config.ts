@@ -1,6 +1,7 @@
+import { parseProxies } from '@kiln/shared/http'
 import { logLevels, readTracingSettings } from '@kiln/shared/observability'
 import { OneOf } from '@kiln/shared/schema'
-import { eventSettings, inboxWeakness, parseHeldBack, parseShards } from '@kiln/shared/service'
+import { eventSettings, inboxWeakness, limitSettings, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
   ConfigurationError,
   describeSettings,
@@ -91,6 +92,7 @@ export const ConfigSchema = Type.Object({
     minimum: 60,
     maximum: 31_536_000,
   }),
+  ...limitSettings,
   maxBodyBytes: count('largest request body, bytes', {
     default: 1_048_576,
     minimum: 1_024,
@@ -179,6 +181,8 @@ function insecureSettings(config: Partial<Config>, env: Environment): SettingPro
     problems.push({ name: 'SERVICE_EVENTS_PUBLISH', message: eventSettings.eventsPublish.expected })
   const forgets = inboxWeakness(config)
   if (forgets) problems.push({ name: 'SERVICE_EVENTS_INBOX_DAYS', message: forgets })
+  if (parseProxies(config.trustedProxies) === undefined)
+    problems.push({ name: 'SERVICE_TRUSTED_PROXIES', message: limitSettings.trustedProxies.expected })
   if (parseShards(config.eventsShards) === undefined)
     problems.push({ name: 'SERVICE_EVENTS_SHARDS', message: eventSettings.eventsShards.expected })
   return problems

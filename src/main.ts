@@ -1,12 +1,13 @@
 import type { Events } from '@kiln/shared'
 import { workFields } from '@kiln/shared/context'
-import { eventHealth, outboxHealth } from '@kiln/shared/http'
+import { clientAddressOf, createLimits, eventHealth, outboxHealth } from '@kiln/shared/http'
 import { createLifecycle, type Lifecycle } from '@kiln/shared/lifecycle'
 import {
   createLogger,
   createMetrics,
   type Logger,
   type Logging,
+  limitMetrics,
   openTelemetry,
 } from '@kiln/shared/observability'
 import type { AnyElysia } from 'elysia'
@@ -99,8 +100,13 @@ async function start(
       phase: () => state.phase,
     },
   }
+  const observer = limitMetrics(registry)
+  const limits = createLimits({ ...config, secret: config.jwtSecretKey, redis, logger, observer })
+  lifecycle.opened('limits', limits.close)
+  const { trustedProxies } = config
   const frame = {
-    clientAddress,
+    limits,
+    clientAddress: clientAddressOf({ peerAddress: clientAddress, trustedProxies, logger }),
     observers: [logging.accessLog, metrics.observeRequest, ...telemetry.requests],
     sampler: telemetry.sampler,
     report(error: unknown, code: string) {

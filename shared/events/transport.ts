@@ -14,9 +14,8 @@ export interface StreamTransport {
    * One outcome per entry, in the entries' order; never rejects. A failed entry says whether it may have arrived. Once an
    * entry was refused, no later one of this call with its `partitionkey` is added: it was not sent.
    *
-   * An entry with the `source` and `id` of one that was added within the last ten minutes is not added again, whoever
-   * sent it: its outcome is that one's, a duplicate. Where so many come that remembering them all would take too much memory, the time is
-   * shorter. An entry without `source` or `id` is always added.
+   * An entry with the `source` and `id` of one added within the last ten minutes (less under a flood, to bound memory)
+   * is not added again: its outcome is that one's, a duplicate. An entry without `source` or `id` is always added.
    */
   append(tag: string, entries: readonly Fields[]): Promise<readonly AppendOutcome[]>
   /**
@@ -45,8 +44,7 @@ export interface StreamTransport {
    */
   missing(tag: string, entryIds: readonly string[]): Promise<readonly string[]>
   /**
-   * Calls `doubt` when the server may have lost what it acknowledged: after a reconnect, or when another process or role
-   * answers than before.
+   * Calls `doubt` when the server may have lost what it acknowledged: after a reconnect, or under another run id or role.
    *
    * @param doubt is given the last moment at which it was known to be well, in milliseconds since 1970. A replica that took
    * over may lack what came some time before: look back further than it can lag.
@@ -163,6 +161,8 @@ export interface GroupMember {
    * @param source `again` leaves new events alone and reads only what is delivered again to this group.
    */
   read(maxCount: number, source: 'all' | 'again'): Promise<readonly Entry[]>
+  /** Ordered groups: what comes before these entries and went to a read whose connection, or lead, was gone. */
+  overtaken(entries: readonly Entry[], busy: ReadonlyMap<string, unknown>): Promise<readonly Entry[]>
   /** What this member holds without knowing (not in `busy`), then what others have abandoned. */
   recover(busy: ReadonlyMap<string, unknown>, maxCount: number): Promise<Recovered>
   /** Counts the delivery of a suspect; false when it is no longer ours. */

@@ -6,6 +6,14 @@ export { type EventRoutesOptions, eventRoutes } from './events.ts'
 export { type HealthOptions, healthRoutes } from './health.ts'
 export type { HealthProbe, PartHealth } from './health-report.ts'
 export { jsonBody } from './json-body.ts'
+export { clientAddressOf, parseProxies } from './limits/client-address.ts'
+export {
+  createLimits,
+  type LimitObserver,
+  type Limits,
+  type LimitsOptions,
+  type RouteLimit,
+} from './limits/limits.ts'
 export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
 export { type LogLevelRoutesOptions, logLevelRoutes } from './log-level.ts'
 export { metricsRoutes } from './metrics.ts'
@@ -20,6 +28,7 @@ export {
 } from './problem-errors.ts'
 export {
   currentRequest,
+  type Gate,
   type Principal,
   type RequestContext,
   type RequestObserver,

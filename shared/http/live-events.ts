@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import type { Live, LiveEvent } from '../events/live/live.ts'
 import type { Auth } from './auth.ts'
 import { bearerAuth } from './docs.ts'
+import { LiveSeats } from './live-seats.ts'
 import { SharedError } from './problem-errors.ts'
 import type { Principal } from './request-context.ts'
 
@@ -15,6 +16,8 @@ export interface LiveEventRoutesOptions<Role extends string> {
   readonly maxBufferBytes?: number
   /** More than so many at once are answered 503. Default 1,000. */
   readonly maxClients?: number
+  /** More than so many at once of one user are answered 429. Default 10. */
+  readonly maxClientsPerUser?: number
   readonly now?: () => number
 }
 
@@ -35,16 +38,17 @@ const Query = Type.Object({
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export function liveEventRoutes<Role extends string>(options: LiveEventRoutesOptions<Role>) {
-  const { auth, live, maxClients = 1000 } = options
+  const { auth } = options
+  const seats = new LiveSeats(options)
   return new Elysia({ name: 'live-events', detail: { tags: ['events'], security: bearerAuth } })
     .use(auth.authenticated)
     .get(
       '/api/events/live',
       async ({ principal, expiresAtMs, headers, query, request }) => {
-        if (live.watchers >= maxClients) throw busy()
         const after = lastEventId(headers['last-event-id'])
         const types = query.types === undefined ? undefined : new Set(query.types.split(','))
-        const stream = new EventStream(options, { principal, expiresAtMs, types })
+        const leave = seats.take(principal.userId)
+        const stream = new EventStream(options, { principal, expiresAtMs, types, leave })
         request.signal.addEventListener('abort', () => stream.close())
         await stream.open(after)
         return new Response(stream.body, {
@@ -63,6 +67,8 @@ interface Client {
   readonly principal: Principal
   readonly expiresAtMs: number
   readonly types: ReadonlySet<string> | undefined
+  /** Gives its place back; may be called again. */
+  readonly leave: () => void
 }
 
 /** What one client is sent. Everything that it holds is let go when it ends, however it ends. */
@@ -121,6 +127,7 @@ class EventStream {
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#leave()
+    this.#client.leave()
     const controller = this.#controller
     this.#controller = undefined
     this.#wanted()
@@ -166,10 +173,4 @@ function lastEventId(text: string | undefined): string | undefined {
   if (/^\d{1,15}-\d{1,20}$/.test(text)) return text
   const errors = [{ path: '/last-event-id', message: 'is not an id of this stream' }]
   throw new SharedError('VALIDATION_FAILED', 'The header is not valid', { errors })
-}
-
-function busy(): SharedError {
-  return new SharedError('SERVICE_BUSY', 'Too many clients watch already', {
-    headers: { 'retry-after': '5' },
-  })
 }

@@ -22,6 +22,7 @@ export const sharedProblems = {
   BODY_TOO_LARGE: { status: 413, title: 'Body too large' },
   MEDIA_TYPE_UNSUPPORTED: { status: 415, title: 'Media type not supported' },
   VALIDATION_FAILED: { status: 422, title: 'Validation failed' },
+  RATE_LIMITED: { status: 429, title: 'Too many requests' },
   INTERNAL_ERROR: { status: 500, title: 'Internal error' },
   SERVICE_BUSY: { status: 503, title: 'Service busy' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'Database unavailable' },
@@ -81,7 +82,8 @@ export function problemErrors({
   }
 }
 
-function problemResponse(failure: AppError, { status, title }: Problem, request: Request): Response {
+/** The answer to a failure. */
+export function problemResponse(failure: AppError, { status, title }: Problem, request: Request): Response {
   const details: ProblemDetails = {
     type: 'about:blank',
     title,

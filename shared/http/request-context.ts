@@ -24,7 +24,15 @@ export interface RequestContext extends WorkContext {
   /** The route's pattern, `/api/users/:id`; undefined until it is known, and for an unknown path. */
   route: string | undefined
   principal: Principal | undefined
+  /** What its answer is sent with beside its own headers, whoever gives it. */
+  readonly answerHeaders: Record<string, string>
 }
+
+/** Serves a request, or answers it in its place. */
+export type Gate = (
+  context: RequestContext,
+  serve: () => Response | Promise<Response>,
+) => Response | Promise<Response>
 
 /** Told about every request once its response is ready to be sent. Must not throw. */
 export type RequestObserver = (context: RequestContext, status: number, durationMs: number) => void
@@ -50,12 +58,15 @@ export function requestContext({
   clientAddress = () => undefined,
   observers = [],
   closing = () => false,
+  gate,
   sampler,
 }: {
   clientAddress?: (request: Request) => string | undefined
   observers?: readonly RequestObserver[]
   /** True once clients should not send their next request to this process. */
   closing?: () => boolean
+  /** Asked before anything else is done for a request. */
+  gate?: Gate
   /** Which requests are traced; without one their traces are only handed on. */
   sampler?: Sampler | undefined
 } = {}) {
@@ -65,6 +76,8 @@ export function requestContext({
     readonly startedAtMs = performance.now()
     route: string | undefined = undefined
     principal: Principal | undefined = undefined
+    readonly answerHeaders: Record<string, string> = {}
+    #address: string | undefined
     readonly #trace: TraceContext
 
     constructor(request: Request) {
@@ -77,12 +90,12 @@ export function requestContext({
       this.correlationId = received !== null && wellFormedId.test(received) ? received : crypto.randomUUID()
     }
 
-    address(): string | undefined {
-      return clientAddress(this.request)
-    }
-
-    // Not a method: what runs at another place of the trace inherits from this.
+    // No methods: what runs at another place of the trace inherits from this.
     readonly trace = () => this.#trace
+    readonly address = () => {
+      this.#address ??= clientAddress(this.request)
+      return this.#address
+    }
 
     baggage(): string | undefined {
       return boundedBaggage(this.request.headers.get('baggage'))
@@ -90,8 +103,10 @@ export function requestContext({
   }
 
   const finish = (context: Context, response: Response): Response => {
-    response.headers.set('x-correlation-id', context.correlationId)
-    if (closing()) response.headers.set('connection', 'close')
+    const { headers } = response
+    headers.set('x-correlation-id', context.correlationId)
+    for (const name in context.answerHeaders) headers.set(name, context.answerHeaders[name] ?? '')
+    if (closing()) headers.set('connection', 'close')
     const durationMs = performance.now() - context.startedAtMs
     for (const observe of observers) observe(context, response.status, durationMs)
     return response
@@ -101,9 +116,10 @@ export function requestContext({
     new Elysia({ name: 'request-context' })
       .wrap((handle) => (request: Request) => {
         const context = new Context(request)
-        const answer = runAs(context, () => (handle as Handle)(request))
+        const serve = () => (handle as Handle)(request) as Response | Promise<Response>
+        const answer = runAs(context, () => (gate ? gate(context, serve) : serve()))
         if (answer instanceof Promise) return answer.then((response) => finish(context, response))
-        return finish(context, answer as Response)
+        return finish(context, answer)
       })
       // In braces: Elysia awaits a hook whose source looks as if it returned what another function gives, and a request
       // that need not wait is served in one go.

@@ -1,5 +1,6 @@
 export { eventContext } from './event-context.ts'
 export { type EventMetricsOptions, eventMetrics } from './event-metrics.ts'
+export { limitMetrics } from './limit-metrics.ts'
 export { type LogLevelControl, logLevels } from './log-level.ts'
 export { createLogger, type Logger, type LoggerOptions, type Logging } from './logger.ts'
 export { createMetrics, type Metrics } from './metrics.ts'

@@ -7,5 +7,6 @@ export {
   parseShards,
 } from './event-settings.ts'
 export { openServiceEvents, type ServiceEvents, type ServiceEventsOptions } from './events.ts'
+export { limitSettings } from './limit-settings.ts'
 export { type OutboxConfig, openServiceOutbox, outboxConfigKeys } from './outbox.ts'
 export { createSystemEvents, type SystemEvents, type SystemEventsOptions } from './system-events.ts'

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { createLimits } from '@kiln/shared/http'
 import { createLogger, createMetrics } from '@kiln/shared/observability'
 import packageJson from '../../package.json' with { type: 'json' }
 import { createApp, serviceParts } from '../app.ts'
@@ -34,6 +35,7 @@ export async function openApi(): Promise<unknown> {
     report: () => {},
     closing: () => false,
     maxBodyBytes: config.maxBodyBytes,
+    limits: createLimits({ ...config, secret: config.jwtSecretKey }),
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })
   const response = await app.handle(new Request('http://localhost/docs/json'))

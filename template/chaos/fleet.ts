@@ -104,6 +104,8 @@ function serviceEnvironment(timeouts: Timeouts, secret: string) {
     SERVICE_JWT_SECRET_KEY: secret,
     SERVICE_ACCESS_TOKEN_TTL_SECONDS: '86400',
     SERVICE_LOG_LEVEL: 'WARN',
+    // The workload is one client.
+    SERVICE_RATE_LIMIT_ENABLED: 'false',
     SERVICE_EVENTS_KEEP_ALIVE_MS: String(timeouts.keepAliveMs),
     SERVICE_REDIS_TIMEOUT_MS: String(timeouts.redisTimeoutMs),
     SERVICE_DRAIN_DELAY_MS: String(timeouts.drainDelayMs),

@@ -1,5 +1,5 @@
-import { createAuth } from '@kiln/shared/http'
-import { createMetrics } from '@kiln/shared/observability'
+import { createAuth, createLimits } from '@kiln/shared/http'
+import { createMetrics, limitMetrics } from '@kiln/shared/observability'
 import { createPasswordHasher } from '@kiln/shared/security'
 import { type AppDependencies, createApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
@@ -23,6 +23,8 @@ export function testEnvironment(overrides: Record<string, string> = {}): Record<
     SERVICE_REDIS_URL: 'redis://127.0.0.1:1',
     SERVICE_JWT_SECRET_KEY: testSecret,
     SERVICE_DRAIN_DELAY_MS: '0',
+    // All tests are one address, and the same admin.
+    SERVICE_RATE_LIMIT_ENABLED: 'false',
     ...overrides,
   }
 }
@@ -72,6 +74,11 @@ export async function createTestService(
     roles,
   })
   const events = await startTestEvents(config, { db, metrics: metrics.registry })
+  const limits = createLimits({
+    ...config,
+    secret: config.jwtSecretKey,
+    observer: limitMetrics(metrics.registry),
+  })
   const reported: { error: unknown; code: string }[] = []
   const app = createApp({
     db,
@@ -90,6 +97,7 @@ export async function createTestService(
     },
     closing: () => false,
     maxBodyBytes: config.maxBodyBytes,
+    limits,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })
 
@@ -152,6 +160,7 @@ export async function createTestService(
     },
     async close(): Promise<void> {
       metrics.close()
+      await limits.close()
       await events.close()
       await db.destroy()
       await database.drop()

@@ -142,8 +142,10 @@ export class Consumer {
       return this.#recover(member, dispatcher, room)
     const isFed = this.#options.replay?.isFed() ?? true
     const entries = await member.read(room, dispatcher.blocked || !isFed ? 'again' : 'all')
-    if (this.#stop.signal.aborted) await member.handBack(entries)
-    else if (entries.length > 0) dispatcher.accept(entries)
+    if (entries.length === 0) return
+    const overtaken = await member.overtaken(entries, dispatcher.busy)
+    if (this.#stop.signal.aborted) await member.handBack([...overtaken, ...entries])
+    else dispatcher.accept([...overtaken, ...entries])
   }
 
   async #mayRead(member: GroupMember, dispatcher: Dispatcher): Promise<boolean> {

@@ -58,6 +58,11 @@ export class MemoryMember implements GroupMember {
     return this.#left ? [] : this.#take(maxCount, source)
   }
 
+  /** No read is lost within a process. */
+  async overtaken(): Promise<readonly Entry[]> {
+    return []
+  }
+
   async recover(): Promise<Recovered> {
     const entries = this.#unparked.splice(0)
     for (const entry of entries) this.#state.pending.set(refOf(entry), { entry, consumer: this.consumer })

@@ -52,6 +52,35 @@ while #entries < tonumber(ARGV[3]) do
 end
 return { entries, deleted }`)
 
+/**
+ * KEYS source. ARGV group, consumer, first id, id before which to stop, limit, refs held already… Takes what was delivered to
+ * readers that will not work on it; gives {id, fields, deliveries, suspect}…
+ */
+export const TAKE_BETWEEN = script(`
+local busy = {}
+for i = 6, #ARGV do busy[ARGV[i]] = true end
+local entries = {}
+local from = ARGV[3]
+while #entries < tonumber(ARGV[5]) do
+  local page = redis.call('XPENDING', KEYS[1], ARGV[1], from, '(' .. ARGV[4], 500)
+  for _, pending in ipairs(page) do
+    local id, owner, count = pending[1], pending[2], pending[4]
+    if not busy[id] and #entries < tonumber(ARGV[5]) then
+      local found = redis.call('XRANGE', KEYS[1], id, id)
+      if #found == 1 then
+        if owner ~= ARGV[2] then
+          count = count + 1
+          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'RETRYCOUNT', count, 'JUSTID')
+        end
+        entries[#entries + 1] = { id, found[1][2], count, 0 }
+      end
+    end
+  end
+  if #page < 500 then break end
+  from = '(' .. page[#page][1]
+end
+return entries`)
+
 /** KEYS source. ARGV group, consumer, id. Counts the delivery of a suspect; 0 when it is no longer ours. */
 export const BEGIN = script(`${OWNED}
 local ours = owned(KEYS[1], ARGV[1], ARGV[2], ARGV[3])

@@ -22,6 +22,7 @@ export class RedisMember implements GroupMember {
   readonly #recovery: Recovery
   #leadsUntilMs = 0
   #leadRenewAtMs = 0
+  #lastRead: string | undefined
 
   constructor(options: MemberOptions) {
     this.#options = options
@@ -56,12 +57,24 @@ export class RedisMember implements GroupMember {
     const leads = (await this.#run(groups.LEAD, [this.#keys.leader], [consumer, leaseMs])) === 1
     this.#leadsUntilMs = leads ? at + leaseMs * 0.8 : 0
     this.#leadRenewAtMs = at + leaseMs / 3
-    if (leads && !led) this.#recovery.takeAll()
+    if (leads && !led) {
+      this.#recovery.takeAll()
+      this.#lastRead = undefined
+    }
     return leads
   }
 
   read(maxCount: number, source: 'all' | 'again'): Promise<readonly Entry[]> {
     return this.#reader.read(maxCount, source)
+  }
+
+  async overtaken(entries: readonly Entry[], busy: ReadonlyMap<string, unknown>): Promise<readonly Entry[]> {
+    const fresh = entries.filter(({ again }) => !again)
+    const [first] = fresh
+    if (!this.#options.ordered || first === undefined) return []
+    const taken = await this.#recovery.between(this.#lastRead, first.id, busy)
+    this.#lastRead = fresh.at(-1)?.id
+    return taken
   }
 
   recover(busy: ReadonlyMap<string, unknown>, maxCount: number) {

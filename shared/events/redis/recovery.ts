@@ -1,5 +1,5 @@
 import type { Entry, Recovered } from '../transport.ts'
-import { CLAIM, OWN, REMOVE_CONSUMER } from './holding-scripts.ts'
+import { CLAIM, OWN, REMOVE_CONSUMER, TAKE_BETWEEN } from './holding-scripts.ts'
 import { aliveKey, type GroupKeys } from './keys.ts'
 import type { MemberOptions } from './member-options.ts'
 import { type HeldReply, heldEntry, recordOf } from './replies.ts'
@@ -61,6 +61,29 @@ export class Recovery {
       deleted.push(...gone)
     }
     return { entries, deleted, more: entries.length > 0 }
+  }
+
+  /** Takes what the group was delivered between two ids, ends left out, and `busy` does not know. */
+  async between(
+    after: string | undefined,
+    before: string,
+    busy: ReadonlyMap<string, unknown>,
+  ): Promise<Entry[]> {
+    const { commands, group, consumer } = this.#options
+    const from = after === undefined ? '-' : `(${after}`
+    const anything = await commands.xpending(this.#keys.stream, group, from, `(${before}`, 1)
+    if (anything.length === 0) return []
+    const entries: Entry[] = []
+    const known = [...busy.keys()].filter((ref) => !ref.startsWith('again:'))
+    for (;;) {
+      const args = [group, consumer, from, before, SCAN_COUNT, ...known]
+      const held = (await runScript(commands, TAKE_BETWEEN, [this.#keys.stream], args)) as HeldReply[]
+      if (held.length === 0) return entries
+      for (const entry of held) {
+        entries.push(heldEntry(entry, false))
+        known.push(entry[0])
+      }
+    }
   }
 
   get #sources(): readonly string[] {

@@ -1,4 +1,4 @@
-import { type Auth, bearerAuth } from '@kiln/shared/http'
+import { type Auth, bearerAuth, type Limits } from '@kiln/shared/http'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Role } from '../../infrastructure/database/schema.ts'
@@ -17,10 +17,10 @@ import {
 
 const NoContent = { 204: Type.Void() }
 
-export function authRoutes(dependencies: LoginDependencies & { auth: Auth<Role> }) {
-  const { auth } = dependencies
+export function authRoutes(dependencies: LoginDependencies & { auth: Auth<Role>; limits: Limits }) {
+  const { auth, limits } = dependencies
   return new Elysia({ name: 'auth', prefix: '/api', detail: { tags: ['auth'] } })
-    .post('/auth/login', ({ body }) => logIn(dependencies, body), {
+    .post('/auth/login', ({ body }) => limits.logins.attempt(body.email, () => logIn(dependencies, body)), {
       body: Login,
       response: Tokens,
       detail: { summary: 'Log in' },
@@ -63,6 +63,7 @@ export function authRoutes(dependencies: LoginDependencies & { auth: Auth<Role> 
         return status(204, undefined)
       },
       {
+        beforeHandle: limits.limit({ policy: 'password-change', points: 10, perSeconds: 900 }),
         body: ChangePassword,
         response: NoContent,
         detail: { summary: 'Change the password; ends all logins' },

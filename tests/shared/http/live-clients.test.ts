@@ -97,4 +97,37 @@ describe('who watches live events', () => {
     expect(answer.status).toBe(503)
     expect(await answer.json()).toMatchObject({ code: 'SERVICE_BUSY' })
   })
+
+  test('more clients of one user than allowed are answered 429, until one has left; others are let in', async () => {
+    const { ask, watch } = liveApp({ maxClientsPerUser: 2 })
+    const first = await watch('admin')
+    await watch('admin')
+
+    const refused = await ask('admin')
+    const somebodyElse = await watch('admin', { userId: 2 })
+    await first.close()
+    await eventually(async () => {
+      const answer = await ask('admin')
+      await answer.body?.cancel()
+      expect(answer.status).toBe(200)
+    })
+
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get('retry-after')).toBe('5')
+    expect(await refused.json()).toMatchObject({ code: 'RATE_LIMITED' })
+    expect(somebodyElse.ended()).toBe(false)
+  })
+
+  test('places are not taken twice by those who come at once', async () => {
+    const { ask } = liveApp({ maxClients: 3 })
+
+    const answers = await Promise.all(
+      Array.from({ length: 9 }, (_, userId) => ask('admin', { userId: userId + 1 })),
+    )
+    const taken = answers.filter(({ status }) => status === 200)
+    for (const { body } of taken) await body?.cancel()
+
+    expect(taken).toHaveLength(3)
+    expect((await ask('admin')).status).toBe(200)
+  })
 })

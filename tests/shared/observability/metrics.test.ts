@@ -61,6 +61,7 @@ describe('OpenMetrics', () => {
       address: () => undefined,
       route: '/things',
       principal: undefined,
+      answerHeaders: {},
       request: { method: 'GET' } as Request,
     }
     observeRequest({ ...context, trace: () => trace }, 200, 30)
@@ -109,6 +110,7 @@ test('a method that nobody knows makes no series of its own', async () => {
     trace: () => undefined,
     route: undefined,
     principal: undefined,
+    answerHeaders: {},
   }
 
   for (const method of ['BREW', 'PROPFIND', 'GET']) {

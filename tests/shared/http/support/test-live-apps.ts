@@ -14,6 +14,7 @@ interface LiveAppOptions {
   readonly maxBufferBytes?: number
   readonly heartbeatMs?: number
   readonly maxClients?: number
+  readonly maxClientsPerUser?: number
 }
 
 /** @returns what makes an app with `GET /api/events/live` alone, on events in memory; each ends with its test. */
