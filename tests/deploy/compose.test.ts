@@ -73,7 +73,9 @@ describe('compose.yaml', () => {
     const files = settings.filter(([name]) => name.endsWith('_FILE'))
 
     const config = loadConfig({
-      ...Object.fromEntries(settings.filter((setting) => !files.includes(setting))),
+      ...Object.fromEntries(
+        settings.filter(([name, value]) => !name.endsWith('_FILE') && !value.startsWith('$')),
+      ),
       SERVICE_DATABASE_URL: 'postgres://a@b/c',
       SERVICE_REDIS_URL: 'redis://a',
       SERVICE_JWT_SECRET_KEY: testSecret,
