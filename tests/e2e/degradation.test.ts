@@ -135,6 +135,10 @@ describe.skipIf(!binary)('with the real servers away', () => {
 
       const metrics = await (await fetch(`${service.url}/metrics`)).text()
       await inState(service, '/ready', 503, { status: 'down' })
+      // What is known of ended logins counts for five seconds.
+      await eventually(async () => expect((await service.call('GET', '/protected')).status).toBe(503), {
+        timeoutMs: 30_000,
+      })
       await eventually(
         async () => {
           await takeDown(`PostgreSQL ${how}`, service)
