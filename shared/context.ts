@@ -15,6 +15,10 @@ export interface WorkContext {
   readonly baggage?: () => string | undefined
   /** When it began, as `performance.now()` says; undefined for a part of the work, whose span is another. */
   readonly startedAtMs?: number | undefined
+  /** When its time is up, as `performance.now()` says; Infinity once it has its answer. */
+  readonly deadlineMs?: number
+  /** True where whoever asked has gone. */
+  readonly isAbandoned?: () => boolean
   /** What OpenTelemetry's own API has put here, if anything was: a span that the service's author began. */
   readonly active?: Context | undefined
   /** The event being handled; undefined while a request is served. */

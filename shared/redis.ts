@@ -1,6 +1,8 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { scriptNames } from './events/redis/script-names.ts'
+import { guardCommands } from './redis-breaker.ts'
 import { observeCommands, type RedisObserver } from './redis-commands.ts'
+import type { Breaker } from './resilience/breaker.ts'
 
 export type { RedisObserver } from './redis-commands.ts'
 
@@ -15,6 +17,8 @@ export interface RedisConnectionOptions {
   readonly onError?: (error: Error) => void
   /** Told about every command. */
   readonly observer?: RedisObserver | undefined
+  /** Stands before every command. */
+  readonly breaker?: Breaker | undefined
 }
 
 type Behaviour = Pick<
@@ -50,9 +54,10 @@ const maxReconnectDelayMs = 2000
  */
 export function createRedisClient(
   url: string,
-  { name, timeoutMs, onError, observer }: RedisConnectionOptions,
+  { name, timeoutMs, onError, observer, breaker }: RedisConnectionOptions,
 ): RedisClient {
   const client = connect(parseRedisUrl(url), { name, timeoutMs })
+  if (breaker) guardCommands(client, breaker)
   if (observer) observeCommands(client, observer, { connection: 'service', scripts: scriptNames })
   // Without a listener ioredis writes to standard error by itself.
   client.on('error', (error: Error) => onError?.(error))
@@ -65,7 +70,7 @@ export function createRedisClient(
  */
 export function eventConnector(
   url: string,
-  { name, timeoutMs, observer }: Omit<RedisConnectionOptions, 'onError'>,
+  { name, timeoutMs, observer }: Omit<RedisConnectionOptions, 'onError' | 'breaker'>,
 ): (purpose: string, options: Behaviour) => RedisClient {
   const address = parseRedisUrl(url)
   return (purpose, options) => {

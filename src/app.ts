@@ -49,6 +49,8 @@ export interface FrameDependencies {
   /** True while the process is being stopped. */
   readonly closing: () => boolean
   readonly web: WebConfig
+  /** How long a request may wait for the database and other services, milliseconds. */
+  readonly timeoutMs: number
   readonly limits: Limits
 }
 

@@ -1,4 +1,4 @@
-import { addEventCommands, addOutboxCommands } from '@kiln/shared/command-line'
+import { addEventCommands, addOutboxCommands, addSecretsCommand, lesson } from '@kiln/shared/command-line'
 import { AppError } from '@kiln/shared/errors'
 import { outboxStatus } from '@kiln/shared/postgres'
 import { openServiceOutbox, outboxConfigKeys } from '@kiln/shared/service'
@@ -72,7 +72,7 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     .exitOverride()
     .configureOutput({ writeOut: stdout, writeErr: stderr })
     .showHelpAfterError('(--help shows what there is)')
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration')
+    .addHelpText('afterAll', ({ command }) => lesson(command))
 
   program
     .command('serve')
@@ -156,6 +156,7 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     status: () => withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), outboxStatus),
     withOutbox: (work) => withServiceEvents(env, stderr, ({ outbox }) => work(outbox)),
   })
+  addSecretsCommand(program, { print })
 
   program
     .command('healthcheck')

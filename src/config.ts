@@ -1,5 +1,6 @@
 import { parseProxies, webProblems, webSettings } from '@kiln/shared/http'
 import { logLevels, readTracingSettings } from '@kiln/shared/observability'
+import { resilienceSettings } from '@kiln/shared/resilience'
 import { OneOf } from '@kiln/shared/schema'
 import { keyProblems, keySettings } from '@kiln/shared/security'
 import { eventSettings, inboxWeakness, limitSettings, parseHeldBack, parseShards } from '@kiln/shared/service'
@@ -72,6 +73,7 @@ export const ConfigSchema = Type.Object({
   }),
   ...eventSettings,
   ...keySettings,
+  ...resilienceSettings,
   ...limitSettings,
   ...webSettings,
   logLevel: OneOf(logLevels, {

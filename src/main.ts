@@ -10,6 +10,7 @@ import {
   limitMetrics,
   openTelemetry,
 } from '@kiln/shared/observability'
+import { createBreakers } from '@kiln/shared/resilience'
 import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp, createOperationsApp, serviceParts } from './app.ts'
@@ -74,9 +75,14 @@ async function start(
   const telemetry = await openTelemetry(process.env, { ...config, version, logger, registry })
   lifecycle.opened('telemetry', telemetry.close)
 
-  const redis = createServiceRedis(config, { logger, telemetry })
+  const breakers = createBreakers({
+    ...config,
+    registry,
+    changed: (breaker, state) => logger.warn({ breaker, state }, 'breaker'),
+  })
+  const redis = createServiceRedis(config, { logger, telemetry, breakers })
   lifecycle.opened('redis', () => redis?.disconnect())
-  const db = connectServiceDatabase(config, { logger, registry, telemetry })
+  const db = connectServiceDatabase(config, { logger, registry, telemetry, breakers })
   lifecycle.opened('database', () => db.destroy())
   const probeDatabase = databaseProbe(db)
   // Servers answer while the routes are built, which takes as long.
@@ -96,6 +102,7 @@ async function start(
         ...(redis && { redis: redisProbe(redis) }),
         events: eventHealth({ events, transports }),
         outbox: outboxHealth(serviceEvents.outbox.status),
+        breakers: breakers.health,
       },
       phase: () => state.phase,
     },
@@ -115,6 +122,7 @@ async function start(
     },
     closing: () => state.phase === 'draining',
     web: config,
+    timeoutMs: config.requestTimeoutMs,
   }
   const { host, port, operationsPort = port, operationsHost = host, tlsCertFile, tlsKeyFile } = config
   const parts = {

@@ -1,4 +1,10 @@
 export { type Auth, type AuthOptions, createAuth } from './auth.ts'
+export {
+  createHttpClient,
+  type HttpClient,
+  type HttpClientOptions,
+  type HttpRequest,
+} from './client/http-client.ts'
 export { decodeCursor, encodeCursor } from './cursor.ts'
 export { bearerAuth, docs } from './docs.ts'
 export { type EventHealthOptions, eventHealth } from './event-health.ts'

@@ -65,6 +65,7 @@ export function requestContext({
   gate,
   sampler,
   guard,
+  timeoutMs = Number.POSITIVE_INFINITY,
 }: {
   clientAddress?: (request: Request) => string | undefined
   observers?: readonly RequestObserver[]
@@ -76,11 +77,14 @@ export function requestContext({
   sampler?: Sampler | undefined
   /** Stands around all routes; default nothing does. */
   guard?: WebGuard
+  /** How long a request may wait for the database and other services, milliseconds. Default for ever. */
+  timeoutMs?: number
 } = {}) {
   class Context implements RequestContext {
     readonly request: Request
     readonly correlationId: string
     readonly startedAtMs = performance.now()
+    deadlineMs = this.startedAtMs + timeoutMs
     route: string | undefined = undefined
     principal: Principal | undefined = undefined
     readonly answerHeaders: Record<string, string> = {}
@@ -106,12 +110,18 @@ export function requestContext({
       return this.#address
     }
 
+    isAbandoned(): boolean {
+      return this.deadlineMs !== Number.POSITIVE_INFINITY && this.request.signal.aborted
+    }
+
     baggage(): string | undefined {
       return boundedBaggage(this.request.headers.get('baggage'))
     }
   }
 
   const finish = (context: Context, response: Response): Response => {
+    // What goes on after the answer is not the request's any more.
+    context.deadlineMs = Number.POSITIVE_INFINITY
     const { headers } = response
     headers.set('x-correlation-id', context.correlationId)
     for (const name in context.answerHeaders) headers.set(name, context.answerHeaders[name] ?? '')

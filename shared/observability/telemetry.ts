@@ -36,6 +36,8 @@ export interface Telemetry {
   readonly events: Pick<EventObserver, 'context' | 'publishing' | 'handling'>
   /** `fetch` for other services of one's own. */
   readonly fetch: Fetch
+  /** The same on another `fetch` than the global one. */
+  readonly tracedFetch: (fetch?: Fetch) => Fetch
   /** Wraps what a relay sends. */
   readonly relaying: Tracing['relaying']
   /** Sends the spans that wait, as long as that takes no more than a few seconds. */
@@ -65,6 +67,8 @@ export async function openTelemetry(env: Environment, options: TelemetryOptions)
     ...(tracing ? [tracing.query] : []),
     queryLog(logger, slowQueryMs),
   ]
+  const traced = (fetch?: Fetch): Fetch =>
+    tracedFetch({ sampler: tracing?.sampler, ended: tracing?.fetched, ...(fetch && { fetch }) })
   return {
     sampler: tracing?.sampler,
     requests: [
@@ -82,7 +86,8 @@ export async function openTelemetry(env: Environment, options: TelemetryOptions)
       reconnecting: metrics.redis.reconnecting,
     },
     events: eventContext({ sampler: tracing?.sampler, spans: tracing?.events }),
-    fetch: tracedFetch({ sampler: tracing?.sampler, ended: tracing?.fetched }),
+    fetch: traced(),
+    tracedFetch: traced,
     relaying: tracing?.relaying ?? ((_, run) => run()),
     close: async () => tracing?.close(),
   }

@@ -1,6 +1,7 @@
 import { Kysely, type LogEvent } from 'kysely'
 import pg from 'pg'
 import { Gauge, type Registry } from 'prom-client'
+import type { Breaker } from '../resilience/breaker.ts'
 import { HookedPostgresDialect } from './commit-hook.ts'
 import { preparedPool } from './prepared-pool.ts'
 import type { QueryObserver } from './query-observer.ts'
@@ -23,6 +24,8 @@ export interface DatabaseOptions {
   readonly registry?: Registry
   /** Told about every statement. */
   readonly observe?: QueryObserver
+  /** Stands before every statement that needs a connection. */
+  readonly breaker?: Breaker | undefined
 }
 
 /**
@@ -32,7 +35,7 @@ export interface DatabaseOptions {
  */
 export function connectDatabase<Schema>(options: DatabaseOptions): Kysely<Schema> {
   const { url, applicationName, poolMax, connectTimeoutMs, statementTimeoutMs } = options
-  const { prepared, log, registry, observe } = options
+  const { prepared, log, registry, observe, breaker } = options
   const pool = new pg.Pool({
     connectionString: url,
     application_name: applicationName,
@@ -52,7 +55,7 @@ export function connectDatabase<Schema>(options: DatabaseOptions): Kysely<Schema
   pool.on('connect', (client) => client.on('error', () => {}))
   if (registry) poolMetrics(pool, registry)
   return new Kysely<Schema>({
-    dialect: new HookedPostgresDialect({ pool: preparedPool(pool, { prepared, observe }) }),
+    dialect: new HookedPostgresDialect({ pool: preparedPool(pool, { prepared, observe, breaker }) }),
     ...(log && { log }),
   })
 }

@@ -31,6 +31,13 @@ export function isConnectionLost(error: unknown): boolean {
   return asDatabaseFailure(error) !== error && !isCancelled
 }
 
+/** True for what `asDatabaseFailure` gives where the database did not answer. */
+export function isDatabaseFailure(error: unknown): boolean {
+  return (
+    error instanceof AppError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'DATABASE_TIMEOUT')
+  )
+}
+
 /** True where a migration changed the columns under a prepared statement. */
 export function isPlanChanged(error: unknown): boolean {
   return (

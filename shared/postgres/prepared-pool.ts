@@ -1,9 +1,12 @@
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
-import { asDatabaseFailure, isConnectionLost, isPlanChanged } from './failures.ts'
+import { AppError } from '../errors.ts'
+import { type Breaker, BrokenCircuit } from '../resilience/breaker.ts'
+import { asDatabaseFailure, isConnectionLost, isDatabaseFailure, isPlanChanged } from './failures.ts'
 import { lookupMark } from './lookup.ts'
 import { type QueryObserver, statementOf } from './query-observer.ts'
 import { type SharedConnection, shareConnections } from './shared-connections.ts'
+import { connectionFor, limitedWork, WatchedStatement } from './statement-watch.ts'
 
 /** What differs from statement to statement needs no plan of its own for ever. */
 const maxStatements = 500
@@ -24,14 +27,23 @@ const maxLookups = 16
  * `Sync` of its own, so an error in one fails no other, and the server's statement timeout counts for each. Only where
  * the server does not answer at all do those that wait on the same connection fail together.
  *
+ * Statements of work with a deadline are cancelled on the server when its time is up, or when whoever asked has gone:
+ * `REQUEST_TIMEOUT`, `REQUEST_ABANDONED`. What ends a transaction is always sent, and never cancelled. A connection on
+ * which something was cancelled serves no other statement.
+ *
  * @param observe told about every statement.
+ * @param breaker stands before whatever needs a connection; a transaction that has one goes on.
  * @param prepared false for a pooler that hands out another connection for each transaction and cannot keep statements.
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
 export function preparedPool(
   pool: Pool,
-  { prepared, observe }: { prepared: boolean; observe?: QueryObserver | undefined },
+  {
+    prepared,
+    observe,
+    breaker,
+  }: { prepared: boolean; observe?: QueryObserver | undefined; breaker?: Breaker | undefined },
 ): PostgresPool {
   const names = new Map<string, string>()
   const nameOf = (sql: string): string | undefined => {
@@ -55,6 +67,7 @@ export function preparedPool(
     }),
     nameOf: prepared ? nameOf : () => undefined,
     observe,
+    breaker,
   }
 
   return {
@@ -69,7 +82,18 @@ interface Connections {
   readonly share: () => Promise<SharedConnection<PoolClient>>
   readonly nameOf: (sql: string) => string | undefined
   readonly observe: QueryObserver | undefined
+  readonly breaker: Breaker | undefined
 }
+
+interface Query {
+  readonly name?: string
+  readonly text: string
+  readonly values?: unknown[]
+}
+
+const beginsTransaction = /^(begin|start transaction)/
+const endsTransaction = /^(commit|rollback$)/
+const controlsTransaction = /^(begin|start transaction|commit|rollback|savepoint|release)/
 
 /** Takes a connection from the pool with its first statement. */
 class PreparedClient implements PostgresPoolClient {
@@ -86,30 +110,34 @@ class PreparedClient implements PostgresPoolClient {
   query<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>>
   query(): never
   async query<Row>(sql = '', parameters: readonly unknown[] = []): Promise<PostgresQueryResult<Row>> {
-    const { observe } = this.#connections
-    if (observe === undefined) return await this.#run(sql, parameters)
-    const startedAtMs = performance.now()
+    const { observe, breaker } = this.#connections
+    const startedAtMs = observe === undefined ? 0 : performance.now()
     let error: unknown
     try {
-      return await this.#run(sql, parameters)
+      const result = await this.#run<Row>(sql, parameters)
+      breaker?.succeeded()
+      return result
     } catch (failure) {
       error = failure
+      if (breaker) settle(breaker, failure)
       throw failure
     } finally {
       const waitedMs = this.#waitedMs
       this.#waitedMs = 0
-      observe({ statement: statementOf(sql), startedAtMs, endedAtMs: performance.now(), waitedMs, error })
+      observe?.({ statement: statementOf(sql), startedAtMs, endedAtMs: performance.now(), waitedMs, error })
     }
   }
 
   async #run<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>> {
     if (this.#own === undefined && sql.startsWith(lookupMark)) return await this.#lookUp(sql, parameters)
-    this.#own ??= await this.#waitFor(this.#connections.connect())
+    this.#own ??= await this.#take(this.#connections.connect, (client) => client.release())
     const client = this.#own
-    if (parameters.length === 0) return await this.#control(client, sql)
-    return await this.#execute(client, sql, parameters, (broken) => {
+    const report = (broken: boolean) => {
       this.#broken ||= broken
-    })
+    }
+    if (parameters.length > 0) return await this.#execute(client, sql, parameters, report)
+    if (!controlsTransaction.test(sql)) return await this.#watched(client, { text: sql }, report)
+    return await this.#control(client, sql)
   }
 
   /** A connection whose state is unknown, or whose plans are out of date, is closed rather than lent again. */
@@ -119,7 +147,8 @@ class PreparedClient implements PostgresPoolClient {
   }
 
   async #lookUp<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>> {
-    const { connection, done } = await this.#waitFor(this.#connections.share())
+    const { share } = this.#connections
+    const { connection, done } = await this.#take(share, ({ done }) => done(false))
     let broken = false
     try {
       return await this.#execute(connection, sql, parameters, (isBroken) => {
@@ -138,34 +167,67 @@ class PreparedClient implements PostgresPoolClient {
   ): Promise<PostgresQueryResult<Row>> {
     const values = parameters as unknown[]
     const name = this.#connections.nameOf(sql)
+    const query = name === undefined ? { text: sql, values } : { name, text: sql, values }
     try {
-      return await run<Row>(client, name === undefined ? { text: sql, values } : { name, text: sql, values })
+      return await this.#watched<Row>(client, query, report)
     } catch (error) {
-      report(isPlanChanged(error) || isConnectionLost(error))
-      if (!isPlanChanged(error) || this.#inTransaction) throw asDatabaseFailure(error)
+      if (!isPlanChanged(error) || this.#inTransaction) throw error
+      report(true)
     }
+    return await this.#watched<Row>(client, { text: sql, values }, report)
+  }
+
+  /** Within the time that the work has. */
+  async #watched<Row>(
+    client: PoolClient,
+    query: Query,
+    report: (broken: boolean) => void,
+  ): Promise<PostgresQueryResult<Row>> {
+    const work = limitedWork()
+    const watch = work && new WatchedStatement(work, client, client !== this.#own)
     try {
-      return await run<Row>(client, { text: sql, values })
+      return await run<Row>(client, query)
     } catch (error) {
-      throw asDatabaseFailure(error)
+      const isLost = isConnectionLost(error)
+      report(isLost || isPlanChanged(error))
+      if (watch?.reason === undefined) throw asDatabaseFailure(error)
+      // The server answers those who cancel.
+      if (isLost) this.#connections.breaker?.failed(error)
+      else this.#connections.breaker?.succeeded()
+      throw watch.reason
+    } finally {
+      watch?.done()
+      if (watch?.cancelled) {
+        report(true)
+        await watch.cancelled
+      }
     }
   }
 
-  async #waitFor<Connection>(connecting: Promise<Connection>): Promise<Connection> {
-    if (this.#connections.observe === undefined) return await connecting
-    const startedAtMs = performance.now()
+  async #take<Connection>(
+    connect: () => Promise<Connection>,
+    unwanted: (connection: Connection) => void,
+  ): Promise<Connection> {
+    const { observe, breaker } = this.#connections
+    const work = limitedWork()
+    breaker?.admit()
+    const startedAtMs = observe === undefined ? 0 : performance.now()
     try {
-      return await connecting
+      const connecting = connect()
+      return await (work ? connectionFor(work, connecting, unwanted) : connecting)
+    } catch (error) {
+      if (!isDatabaseFailure(error)) breaker?.undecided()
+      throw error
     } finally {
-      this.#waitedMs = performance.now() - startedAtMs
+      if (observe) this.#waitedMs = performance.now() - startedAtMs
     }
   }
 
   async #control<Row>(client: PoolClient, sql: string): Promise<PostgresQueryResult<Row>> {
     try {
       const result = await run<Row>(client, { text: sql })
-      if (/^(begin|start transaction)/.test(sql)) this.#inTransaction = true
-      if (/^(commit|rollback$)/.test(sql)) this.#inTransaction = false
+      if (beginsTransaction.test(sql)) this.#inTransaction = true
+      if (endsTransaction.test(sql)) this.#inTransaction = false
       return result
     } catch (error) {
       this.#broken ||= isConnectionLost(error)
@@ -174,9 +236,13 @@ class PreparedClient implements PostgresPoolClient {
   }
 }
 
-async function run<Row>(
-  client: PoolClient,
-  query: { name?: string; text: string; values?: unknown[] },
-): Promise<PostgresQueryResult<Row>> {
+/** What the database says of a statement is an answer; what ended before it was asked is nothing. */
+function settle(breaker: Breaker, failure: unknown): void {
+  if (isDatabaseFailure(failure)) {
+    if (!(failure instanceof BrokenCircuit)) breaker.failed(failure)
+  } else if (!(failure instanceof AppError)) breaker.succeeded()
+}
+
+async function run<Row>(client: PoolClient, query: Query): Promise<PostgresQueryResult<Row>> {
   return (await client.query<Row & QueryResultRow>(query)) as PostgresQueryResult<Row>
 }

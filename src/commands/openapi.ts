@@ -35,6 +35,7 @@ export async function openApi(): Promise<unknown> {
     report: () => {},
     closing: () => false,
     web: config,
+    timeoutMs: config.requestTimeoutMs,
     limits: createLimits(config),
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })

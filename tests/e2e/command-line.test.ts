@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { createTestDatabase } from '../support/database.ts'
 import { isCompiled, runProgram } from '../support/process.ts'
@@ -153,18 +153,45 @@ describe('the command line, from an empty folder', () => {
     expect(outcome.stdout).not.toContain('planted')
   })
 
-  // Source code run by Bun reads both; only the compiled program is held to this.
+  test('secrets are made once, and an address with a password in it is wrong usage', async () => {
+    const dir = join(mkdtempSync(join(tmpdir(), 'secrets-')), 'made')
+    const args = ['secrets', '--dir', dir, '--database-url', 'postgres://service@postgres:5432/service']
+
+    const made = await run(args, { env: {} })
+    const kept = await run([...args, '--json'], { env: {} })
+    const wrong = await run(['secrets', '--dir', dir, '--redis-url', 'redis://:planted@redis'], { env: {} })
+
+    rmSync(dirname(dir), { recursive: true })
+    const names = ['jwt-secret-key', 'database-password', 'redis-password', 'database-url']
+    expect(made).toEqual({ exitCode: 0, stderr: '', stdout: names.map((name) => `made ${name}\n`).join('') })
+    expect(JSON.parse(kept.stdout)).toEqual(names.map((name) => ({ name, made: false })))
+    expect(wrong).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringContaining('error: ') })
+  })
+
+  // Source code run by Bun reads them; only the compiled program is held to this.
   if (isCompiled) {
-    test('a .env and a bunfig.toml in the working directory are not read', async () => {
+    test('nothing in the working directory is read', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'planted-'))
-      writeFileSync(join(folder, '.env'), 'SERVICE_PORT=1\n')
-      writeFileSync(join(folder, 'bunfig.toml'), 'preload = ["./planted.ts"]\n')
-      writeFileSync(join(folder, 'planted.ts'), "process.stdout.write('planted')\n")
+      const plant = (file: string, text: string) => writeFileSync(join(folder, file), text)
+      for (const name of ['.env', '.env.local', '.env.production', '.env.development'])
+        plant(name, 'SERVICE_PORT=1\nNODE_OPTIONS=--planted\nBUN_OPTIONS=--preload=./planted.ts\n')
+      plant('bunfig.toml', 'preload = ["./planted.ts"]\n')
+      plant('planted.ts', "process.stdout.write('planted')\n")
+      plant('tsconfig.json', '{ "compilerOptions": { "paths": { "*": ["./planted.ts"] } }, planted')
+      plant('package.json', '{ "name": "planted", "imports": { "#*": "./planted.ts" }, planted')
+      for (const name of ['pg', 'commander', 'pino']) {
+        mkdirSync(join(folder, 'node_modules', name), { recursive: true })
+        plant(`node_modules/${name}/index.js`, "process.stdout.write('planted')\n")
+      }
 
       const outcome = await runProgram(['config'], { cwd: folder, env })
       rmSync(folder, { recursive: true })
 
-      expect(JSON.parse(outcome.stdout).SERVICE_PORT).toBe(8000)
+      expect(outcome).toMatchObject({ exitCode: 0, stderr: '' })
+      expect(JSON.parse(outcome.stdout)).toMatchObject({
+        SERVICE_PORT: 8000,
+        SERVICE_SERVICE_NAME: packageJson.name,
+      })
     })
   }
 })

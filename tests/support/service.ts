@@ -89,6 +89,7 @@ export async function createTestService(
     },
     closing: () => false,
     web: config,
+    timeoutMs: config.requestTimeoutMs,
     limits,
     operations: { registry: metrics.registry, health: { required: {}, phase: () => 'ready' } },
   })

@@ -1,5 +1,6 @@
 import type { Logger, Telemetry } from '@kiln/shared/observability'
 import { connectDatabase } from '@kiln/shared/postgres'
+import type { Breakers } from '@kiln/shared/resilience'
 import type { Kysely } from 'kysely'
 import type { Registry } from 'prom-client'
 import type { Config } from '../../config.ts'
@@ -31,12 +32,13 @@ interface ConnectOptions {
   readonly logger?: Logger
   readonly registry?: Registry
   readonly telemetry?: Pick<Telemetry, 'queries'>
+  readonly breakers?: Breakers
 }
 
 /** The service's database; whoever connects it destroys it. */
 export function connectServiceDatabase(
   config: DatabaseConfig,
-  { logger, registry, telemetry }: ConnectOptions = {},
+  { logger, registry, telemetry, breakers }: ConnectOptions = {},
 ): Database {
   return connectDatabase<Schema>({
     url: config.databaseUrl,
@@ -46,6 +48,7 @@ export function connectServiceDatabase(
     statementTimeoutMs: config.databaseStatementTimeoutMs,
     prepared: config.databasePreparedStatements,
     onIdleError: (error) => logger?.warn({ err: error }, 'the database ended an idle connection'),
+    breaker: breakers?.database,
     ...(registry && { registry }),
     ...(telemetry && { observe: telemetry.queries }),
   })

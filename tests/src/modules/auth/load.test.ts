@@ -62,6 +62,7 @@ async function startProcess(databaseUrl: string) {
     // On a busy machine a connection may take its time; this is about memory.
     SERVICE_DATABASE_CONNECT_TIMEOUT_MS: '30000',
     SERVICE_DATABASE_STATEMENT_TIMEOUT_MS: '30000',
+    SERVICE_REQUEST_TIMEOUT_MS: '600000',
   }
   const { child, output, ended } = spawnProgram(['serve'], { env: testEnvironment(settings) })
   const port = await eventually(() => {
