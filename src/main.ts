@@ -202,14 +202,21 @@ async function readStdin(): Promise<string> {
   return text
 }
 
+/** Settles when a reader, however slow, has taken everything. */
+let printed: Promise<unknown> = Promise.resolve()
+
+function print(text: string): void {
+  printed = new Promise((resolve) => process.stdout.write(text, resolve))
+}
+
 const exitCode = await runCommandLine(process.argv.slice(2), {
   env: process.env,
-  stdout: (text) => process.stdout.write(text),
+  stdout: print,
   stderr: (text) => process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true,
   readStdin,
   serve,
   openApi,
 })
-await new Promise((resolve) => process.stdout.write('', resolve))
+await printed
 process.exit(exitCode)

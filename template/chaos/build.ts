@@ -34,7 +34,15 @@ export function build(folder: string, edits: readonly Edit[] = []): Binaries {
 
 /** With the dependencies of the tree itself, but for the shared package, which is part of the copy. */
 function copyOfTree(copy: string): string {
-  for (const name of ['package.json', 'tsconfig.json', 'scripts', 'shared', 'src', 'template/chaos'])
+  for (const name of [
+    'package.json',
+    'bun.lock',
+    'tsconfig.json',
+    'scripts',
+    'shared',
+    'src',
+    'template/chaos',
+  ])
     cpSync(join(root, name), join(copy, name), { recursive: true })
   const modules = join(copy, 'node_modules')
   mkdirSync(join(modules, '@kiln'), { recursive: true })

@@ -54,8 +54,10 @@ describe('the unit of systemd', () => {
   })
 
   test('sets what the configuration knows, and each secret from a credential', () => {
+    // Keys that a rotation needs, or that sign in place of the secret, are added by who wants them.
+    const chosen = ['jwtPreviousKeys', 'jwtPrivateKey']
     const required = Object.entries(ConfigSchema.properties).flatMap(([key, { secret }]) =>
-      secret === true ? `${variableName('SERVICE', key)}_FILE` : [],
+      secret === true && !chosen.includes(key) ? `${variableName('SERVICE', key)}_FILE` : [],
     )
     const credentials = valuesOf('LoadCredential').map((value) => value.split(':')[0])
     const fromFiles = valuesOf('Environment').filter((value) => value.includes('_FILE='))

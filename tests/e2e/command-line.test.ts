@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { createTestDatabase } from '../support/database.ts'
-import { isCompiled, runProgram } from '../support/process.ts'
+import { isCompiled, runProgram, spawnProgram } from '../support/process.ts'
 import { testEnvironment, testSecret } from '../support/service.ts'
 
 setDefaultTimeout(30_000)
@@ -44,11 +45,11 @@ describe('the command line, from an empty folder', () => {
       stdout: expect.stringMatching(/^applied shared\/0001-subscriptions\n[\s\S]*\napplied 0001-users/),
     })
     expect(again).toMatchObject({ exitCode: 0, stdout: 'nothing to do\n' })
-    expect(down).toMatchObject({ exitCode: 0, stdout: 'reverted 0003-logins\n' })
+    expect(down).toMatchObject({ exitCode: 0, stdout: 'reverted 0004-ended-logins\n' })
     expect(status.exitCode).toBe(1)
     const listed = JSON.parse(status.stdout)
     expect(listed[0]).toEqual({ name: 'shared/0001-subscriptions', applied_at: expect.any(String) })
-    expect(listed.at(-1)).toEqual({ name: '0003-logins', applied_at: null })
+    expect(listed.at(-1)).toEqual({ name: '0004-ended-logins', applied_at: null })
   })
 
   test('the first admin is made with a password from standard input', async () => {
@@ -139,6 +140,20 @@ describe('the command line, from an empty folder', () => {
     expect(migrate.exitCode).toBe(0)
     expect(JSON.parse(version.stdout)).toMatchObject({ name: packageJson.name, version: packageJson.version })
     expect(JSON.parse(openApi.stdout)).toMatchObject({ openapi: '3.1.0', info: { title: packageJson.name } })
+  })
+
+  test('waits for a slow reader: what it prints is whole', async () => {
+    const { child, output, ended } = spawnProgram(['openapi'], { cwd, env: {} })
+    child.stdout.pause()
+    const exited = once(child, 'exit')
+
+    // It must not end before it is read, so there is nothing else to wait for.
+    await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 2_000))])
+    child.stdout.resume()
+    await ended
+
+    expect(output.stdout.length).toBeGreaterThan(65_536)
+    expect(JSON.parse(output.stdout)).toMatchObject({ openapi: '3.1.0' })
   })
 
   test('the configuration is printed with its secrets masked', async () => {

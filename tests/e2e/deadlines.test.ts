@@ -5,12 +5,12 @@ import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 
-/** A service whose table of users is locked by somebody else: who reads it waits. */
+/** A service whose audit trail is locked by somebody else: who reads it waits. */
 async function startLocked(env: Record<string, string>) {
   const service = await startWithAdmin(env)
   const locker = new Client({ connectionString: service.env.SERVICE_DATABASE_URL ?? '' })
   await locker.connect()
-  await locker.query('begin; lock table users')
+  await locker.query('begin; lock table audit_log')
   return {
     ...service,
     /** The statements that wait for the lock. */
@@ -34,10 +34,10 @@ describe('a request', () => {
   test('whose time is up is answered, and its statement does not go on', async () => {
     const service = await startLocked({ SERVICE_REQUEST_TIMEOUT_MS: '3000' })
 
-    const answer = await service.call('GET', '/api/users')
+    const answer = await service.call('GET', '/api/audit')
     const waiting = await service.waiting()
     await service.unlock()
-    const after = await service.call('GET', '/api/users')
+    const after = await service.call('GET', '/api/audit')
 
     expect(answer.status).toBe(503)
     expect(answer.headers.get('retry-after')).toBe('1')
@@ -55,7 +55,7 @@ describe('a request', () => {
     const gone = new AbortController()
     const headers = { authorization: `Bearer ${service.token}` }
 
-    const asked = fetch(`${service.url}/api/users`, { headers, signal: gone.signal }).catch(() => 'gone')
+    const asked = fetch(`${service.url}/api/audit`, { headers, signal: gone.signal }).catch(() => 'gone')
     await eventually(async () => expect(await service.waiting()).toBe(1))
     gone.abort()
 
@@ -63,7 +63,7 @@ describe('a request', () => {
     await eventually(async () => expect(await service.waiting()).toBe(0))
     await eventually(() => expect(service.output.stdout).toMatch(/"status":499/))
     await service.unlock()
-    expect((await service.call('GET', '/api/users')).status).toBe(200)
+    expect((await service.call('GET', '/api/audit')).status).toBe(200)
     await service.close()
   })
 })

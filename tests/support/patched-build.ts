@@ -19,7 +19,7 @@ export interface Patch {
  * @returns the program.
  */
 export async function buildPatched(folder: string, patches: readonly Patch[]): Promise<string> {
-  for (const part of ['src', 'shared', 'scripts', 'package.json', 'tsconfig.json']) {
+  for (const part of ['src', 'shared', 'scripts', 'package.json', 'bun.lock', 'tsconfig.json']) {
     const filter = (source: string) => basename(source) !== 'node_modules'
     cpSync(join(root, part), join(folder, part), { recursive: true, filter })
   }
