@@ -50,8 +50,10 @@ export function findUnreadable(writer: Side, reader: Side): readonly Problem[] {
   return compare({ writer, reader, open: [] }, writer.schema, reader.schema, '')
 }
 
-function compare(at: Comparison, from: Schema, to: Schema, path: string): readonly Problem[] {
+function compare(at: Comparison, from: unknown, to: unknown, path: string): readonly Problem[] {
   if (isDeepStrictEqual(from, to) && !JSON.stringify(from).includes('"$ref"')) return []
+  if (!isSchema(from)) return [{ path, reason: `cannot be judged: ${at.writer.called} has ${from} here` }]
+  if (!isSchema(to)) return [{ path, reason: `cannot be judged: ${at.reader.called} has ${to} here` }]
   const written = resolveReference(at.writer, from)
   const read = resolveReference(at.reader, to)
   if (typeof written === 'string') return [{ path, reason: written }]
@@ -116,6 +118,9 @@ function findUnknown({ called }: Side, schema: Schema): readonly string[] {
   if (type !== undefined && types.some((name) => !(name in KEYWORDS))) strange.push('type')
   if (schema.items !== undefined && !isSchema(schema.items)) strange.push('items')
   const exclusive = ['const', 'enum', 'anyOf'].filter((key) => key in schema)
+  if ('anyOf' in schema && !(Array.isArray(schema.anyOf) && schema.anyOf.every(isSchema)))
+    strange.push('anyOf')
+  if ('enum' in schema && !Array.isArray(schema.enum)) strange.push('enum')
   if (exclusive.length > 1 || (exclusive.length === 1 && !isPlainChoice(schema))) strange.push(...exclusive)
   return [...new Set(strange)].map((key) => `cannot be judged: ${called} has ${key} here`)
 }
@@ -172,7 +177,7 @@ function schemaOfValue(value: unknown): Schema | undefined {
 }
 
 function compareFields(at: Comparison, from: Schema, to: Schema, path: string): readonly Problem[] {
-  const sent = asFields(from.properties)
+  const sent = asSchema(from.properties)
   const problems: Problem[] = []
   const required = new Set(asNames(from.required))
   for (const name of asNames(to.required)) {
@@ -192,31 +197,32 @@ function compareFields(at: Comparison, from: Schema, to: Schema, path: string): 
 
 /** Fields whose names only a pattern, or nothing, foretells. */
 function compareOpenFields(at: Comparison, from: Schema, to: Schema, path: string): readonly Problem[] {
-  const written = Object.entries(asFields(from.patternProperties))
+  const written: [string, unknown][] = Object.entries(asSchema(from.patternProperties))
   if (isSchema(from.additionalProperties)) written.push([ANY_KEY, from.additionalProperties])
-  const patterns = asFields(to.patternProperties)
+  const patterns = asSchema(to.patternProperties)
   return written.flatMap(([pattern, schema]) => {
     const where = `${path}/*`
     const strange = Object.keys(patterns).filter((other) => other !== pattern && other !== ANY_KEY)
     if (strange.length > 0)
       return [{ path: where, reason: `cannot be judged: ${pattern} against ${strange}` }]
-    const taken = patterns[pattern] ?? patterns[ANY_KEY] ?? to.additionalProperties
-    if (taken === false)
+    const matching = [...new Set([pattern, ANY_KEY])].filter((key) => Object.hasOwn(patterns, key))
+    const taken = matching.length > 0 ? matching.map((key) => patterns[key]) : [to.additionalProperties]
+    if (taken.includes(false))
       return [{ path: where, reason: `${at.reader.called} forbids fields it does not name` }]
-    const named = Object.entries(asFields(to.properties)).filter(
-      ([name]) => !Object.hasOwn(asFields(from.properties), name) && new RegExp(pattern, 'u').test(name),
+    const named = Object.entries(asSchema(to.properties)).filter(
+      ([name]) => !Object.hasOwn(asSchema(from.properties), name) && new RegExp(pattern, 'u').test(name),
     )
     return [
-      ...(isSchema(taken) ? compare(at, schema, taken, where) : []),
+      ...taken.filter(isSchema).flatMap((reader) => compare(at, schema, reader, where)),
       ...named.flatMap(([name, reader]) => compare(at, schema, reader, `${path}/${name}`)),
     ]
   })
 }
 
-function readersOf(to: Schema, name: string): readonly Schema[] | 'refused' {
-  const fields = asFields(to.properties)
-  const own = Object.hasOwn(fields, name) ? [asSchema(fields[name])] : []
-  const matching = Object.entries(asFields(to.patternProperties)).filter(([pattern]) =>
+function readersOf(to: Schema, name: string): readonly unknown[] | 'refused' {
+  const fields = asSchema(to.properties)
+  const own = Object.hasOwn(fields, name) ? [fields[name]] : []
+  const matching = Object.entries(asSchema(to.patternProperties)).filter(([pattern]) =>
     new RegExp(pattern, 'u').test(name),
   )
   const readers = [...own, ...matching.map(([, schema]) => schema)]
@@ -236,5 +242,4 @@ const isSchema = (value: unknown): value is Schema =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isAnything = (schema: Schema) => Object.keys(schema).every((key) => ANNOTATIONS.has(key))
 const asSchema = (value: unknown): Schema => (isSchema(value) ? value : {})
-const asFields = (value: unknown) => asSchema(value) as Readonly<Record<string, Schema>>
 const asNames = (value: unknown) => (Array.isArray(value) ? (value as readonly string[]) : [])
