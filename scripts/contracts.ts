@@ -11,7 +11,9 @@ if (update) {
   const folders = ['shared/events/contracts', 'contracts'].filter((folder) =>
     existsSync(resolve(root, folder)),
   )
-  spawnSync(process.execPath, ['x', '--no-install', 'biome', 'format', '--write', ...folders], { cwd: root })
+  const format = ['x', '--no-install', 'biome', 'format', '--write', ...folders]
+  const { status, stderr } = spawnSync(process.execPath, format, { cwd: root, encoding: 'utf8' })
+  if (status !== 0) problems.push(`the snapshots could not be formatted: ${stderr}`)
 }
 for (const problem of problems) process.stderr.write(`${problem}\n`)
 if (problems.length === 0) process.stdout.write('every contract keeps its promise\n')
