@@ -8,7 +8,7 @@ import { routeTable } from './route-table.ts'
  *
  * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and
  * UTF-8 are 400; one that takes longer than `timeoutMs` to arrive is 408; a compressed one is 415, and so never grows here; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
- * carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the query.
+ * carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the path and in the query.
  */
 export function jsonBody({
   maxBytes,
@@ -39,11 +39,11 @@ export function jsonBody({
       return body
     })
     // Not while parsing: who may not call the route learns nothing of its fields.
-    app.onBeforeHandle({ as: 'global' }, ({ request, route, query }) => {
+    app.onBeforeHandle({ as: 'global' }, ({ request, route, query, params }) => {
       if (request.url.includes('%00')) {
-        const errors = unsafeValues(query, { maxDepth })
+        const errors = unsafeValues({ ...query, ...params }, { maxDepth })
         if (errors.length > 0)
-          throw new SharedError('VALIDATION_FAILED', 'The query is not valid', { errors })
+          throw new SharedError('VALIDATION_FAILED', 'The path or query is not valid', { errors })
       }
       const body = received.get(request)
       if (body === undefined) return

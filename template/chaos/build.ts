@@ -32,8 +32,8 @@ export function build(folder: string, edits: readonly Edit[] = []): Binaries {
   return binaries
 }
 
-/** With the dependencies of the tree itself, but for the shared package, which is part of the copy. */
-function copyOfTree(copy: string): string {
+/** A copy with the dependencies of the tree itself, but for the shared package, which is part of the copy. */
+export function copyOfTree(copy: string): string {
   for (const name of [
     'package.json',
     'bun.lock',
@@ -52,7 +52,8 @@ function copyOfTree(copy: string): string {
   return copy
 }
 
-function apply(tree: string, { file, find, replace }: Edit): void {
+/** @throws {Error} when the text does not stand in its file exactly once. */
+export function apply(tree: string, { file, find, replace }: Edit): void {
   const parts = readFileSync(join(tree, file), 'utf8').split(find)
   if (parts.length !== 2) throw new Error(`${file} has this ${parts.length - 1} times, not once:\n${find}`)
   writeFileSync(join(tree, file), parts.join(replace))

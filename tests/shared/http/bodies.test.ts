@@ -242,3 +242,15 @@ test('nothing that was refused reached the database or the error report', async 
   expect(JSON.stringify(rows)).not.toContain(marker)
   expect(service.reported).toEqual([])
 })
+
+describe('a path that PostgreSQL or Redis could not take is refused', () => {
+  test.each(['/api/events/subscriptions/%00/resume', '/api/events/replays/a%00b/cancel'])(
+    '%s',
+    async (path) => {
+      const { status, body } = await service.call('POST', path, { token })
+
+      expect(status).toBe(422)
+      expect(body).toMatchObject({ code: 'VALIDATION_FAILED', errors: [{ message: 'must not contain NUL' }] })
+    },
+  )
+})
