@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { findStructureProblems } from './checks/architecture.ts'
 import { findLicenceProblems } from './checks/licences.ts'
+import { findServiceContractProblems } from './checks/service-contracts.ts'
 import { findSizeProblems, measureSize, sizeLimits } from './checks/size.ts'
 
-/** Everything that can be said about the tree without running it: format, lint, types, structure, licences, size. */
+/** Everything that can be said about the tree without running it: format, lint, types, structure, licences, contracts, size. */
 const root = resolve(import.meta.dirname, '..')
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const failed: string[] = []
@@ -26,6 +27,7 @@ run('format and lint', 'biome', 'ci', '.')
 run('types', 'tsc', '--noEmit')
 report('structure', findStructureProblems(root))
 report('licences', findLicenceProblems(root))
+report('contracts', findServiceContractProblems(root))
 
 const size = measureSize(root)
 report(

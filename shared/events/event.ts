@@ -1,4 +1,5 @@
 import type { Static, TSchema } from '@sinclair/typebox'
+import type { Compatibility } from './compatibility.ts'
 import { EventError } from './errors.ts'
 
 /** `<domain>.<past-tense verb>`; the domain names the stream. */
@@ -63,6 +64,11 @@ export type EventDefinition<
   readonly replayable?: boolean
   /** More than this many a second, per process, are dropped and counted. Broadcasts only. Default: no limit. */
   readonly maxPerSecond?: number
+  /**
+   * What a change within one version has to stand, held by `bun run contracts:check`. Default `FULL_TRANSITIVE`: producers
+   * and consumers may be rolled out in either order, and every event ever kept can be read.
+   */
+  readonly compatibility?: Compatibility
 }
 
 /**
@@ -88,6 +94,7 @@ export interface EventContract<
   readonly downcast: { readonly [to: number]: (data: never) => unknown }
   readonly replayable: boolean
   readonly maxPerSecond: number | undefined
+  readonly compatibility: Compatibility
   /** The ordering key of the latest version's data, or undefined when the contract declares none. */
   keyOf(data: unknown): string | undefined
   visible(principal: Principal, data: unknown): boolean
@@ -141,6 +148,7 @@ export function defineEvent<
   const V extends VersionSchemas,
 >(definition: EventDefinition<Name, Kind, V>): EventContract<Name, Kind, SchemaOf<V, LatestVersion<V>>, V> {
   const { name, delivery, versions, key, visible, replayable = true, maxPerSecond } = definition
+  const { compatibility = 'FULL_TRANSITIVE' } = definition
   const upcast = (definition.upcast ?? {}) as EventContract['upcast']
   const downcast = (definition.downcast ?? {}) as EventContract['downcast']
   const refuse = (reason: string) => new EventError('EVENT_DEFINITION_INVALID', `${name}: ${reason}`)
@@ -165,6 +173,7 @@ export function defineEvent<
     downcast,
     replayable,
     maxPerSecond,
+    compatibility,
     keyOf: (data: unknown) => key?.(data as SchemaOf<V, LatestVersion<V>>),
     visible: (principal: Principal, data: unknown) =>
       visible ? visible(principal, data as SchemaOf<V, LatestVersion<V>>) : principal.role === 'admin',

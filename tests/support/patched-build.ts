@@ -13,13 +13,21 @@ export interface Patch {
 }
 
 /**
- * Compiles a copy of this service whose source was changed, as another release of it.
+ * Copies this service and changes its source; the packages are those of this tree.
  *
  * @param folder where the copy goes; must not exist.
- * @returns the program.
  */
-export async function buildPatched(folder: string, patches: readonly Patch[]): Promise<string> {
-  for (const part of ['src', 'shared', 'scripts', 'package.json', 'bun.lock', 'tsconfig.json']) {
+export function copyPatched(folder: string, patches: readonly Patch[]): void {
+  for (const part of [
+    'src',
+    'shared',
+    'scripts',
+    'package.json',
+    'bun.lock',
+    'tsconfig.json',
+    'biome.json',
+    '.gitignore',
+  ]) {
     const filter = (source: string) => basename(source) !== 'node_modules'
     cpSync(join(root, part), join(folder, part), { recursive: true, filter })
   }
@@ -29,12 +37,26 @@ export async function buildPatched(folder: string, patches: readonly Patch[]): P
   for (const name of readdirSync(join(root, 'node_modules')).filter((name) => name !== '@kiln'))
     symlinkSync(join(root, 'node_modules', name), join(modules, name))
 
+  patch(folder, patches)
+}
+
+/** @throws when a file has not what a patch replaces, or has it twice; those before it are applied then. */
+export function patch(folder: string, patches: readonly Patch[]): void {
   for (const { file, replace, by } of patches) {
     const text = readFileSync(join(folder, file), 'utf8')
     if (text.split(replace).length !== 2) throw new Error(`${file} has not ${replace} once`)
     writeFileSync(join(folder, file), text.replace(replace, by))
   }
+}
 
+/**
+ * Compiles a copy of this service whose source was changed, as another release of it.
+ *
+ * @param folder where the copy goes; must not exist.
+ * @returns the program.
+ */
+export async function buildPatched(folder: string, patches: readonly Patch[]): Promise<string> {
+  copyPatched(folder, patches)
   const program = join(folder, 'program')
   const build = spawn(process.execPath, [join(folder, 'scripts/build.ts'), `--outfile=${program}`], {
     cwd: folder,
