@@ -24,6 +24,8 @@ export async function startServices() {
   const databaseAway = await startService({
     SERVICE_DATABASE_URL: ownPostgres.url,
     SERVICE_DATABASE_POOL_MAX: '1',
+    // Its requests are to wait, not to be refused.
+    SERVICE_BREAKER_FAILURES: '1000',
   })
   const full = await startService(small)
   const trimming = await startService({ ...small, SERVICE_EVENTS_OVERFLOW: 'trim' })
