@@ -22,12 +22,6 @@ const duplicateGuard: Edit = {
   replace: 'id = nil',
 }
 
-const claim: Edit = {
-  file: 'shared/events/redis/recovery.ts',
-  find: "if (this.#cursors.get(source) === 'done') continue",
-  replace: 'continue',
-}
-
 const no = (...kinds: readonly (keyof Weights)[]) => Object.fromEntries(kinds.map((kind) => [kind, 0]))
 
 export const protections: readonly Protection[] = [
@@ -40,7 +34,6 @@ export const protections: readonly Protection[] = [
         replace: 'const own: Recovered = { entries: [], deleted: [], more: false }',
       },
     ],
-    hiddenBy: [claim],
     // Replies that get lost on their way to a process that lives on.
     profile: {
       weights: {
@@ -52,7 +45,13 @@ export const protections: readonly Protection[] = [
   },
   {
     name: 'claim',
-    edits: [claim],
+    edits: [
+      {
+        file: 'shared/events/redis/recovery.ts',
+        find: "if (this.#cursors.get(source) === 'done') continue",
+        replace: 'continue',
+      },
+    ],
     profile: { weights: { 'kill consumer': 20 } },
   },
   {
