@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Static, type TObject, type TSchema, TypeGuard } from '@sinclair/typebox'
+import { type Static, type TObject, type TSchema, Type, TypeGuard } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
 /** The process environment: names to values. An empty value counts as unset. */
@@ -32,6 +32,15 @@ export interface SettingOptions {
   readonly expected: string
   /** Masked wherever settings are shown; may come from a file. */
   readonly secret?: true
+}
+
+/** The schema of a setting that is a whole number within limits. */
+export function count(
+  description: string,
+  limits: { readonly default?: number; readonly minimum: number; readonly maximum: number },
+) {
+  const expected = `must be an integer from ${limits.minimum} to ${limits.maximum}`
+  return Type.Integer({ ...limits, description, expected } satisfies SettingOptions & typeof limits)
 }
 
 /** The schema of one setting, with the options that `readSettings` reads from it. */

@@ -6,10 +6,10 @@ import { keyProblems, keySettings } from '@kiln/shared/security'
 import { eventSettings, inboxWeakness, limitSettings, parseHeldBack, parseShards } from '@kiln/shared/service'
 import {
   ConfigurationError,
+  count,
   describeSettings,
   type Environment,
   readSettings,
-  type SettingOptions,
   type SettingProblem,
 } from '@kiln/shared/settings'
 import { type Static, Type } from '@sinclair/typebox'
@@ -164,11 +164,6 @@ function insecureSettings(config: Partial<Config>): SettingProblem[] {
 function port(description: string, options: { default?: number } = {}) {
   const expected = 'must be an integer from 0 to 65535'
   return Type.Integer({ minimum: 0, maximum: 65_535, ...options, description, expected })
-}
-
-function count(description: string, limits: { default: number; minimum: number; maximum: number }) {
-  const expected = `must be an integer from ${limits.minimum} to ${limits.maximum}`
-  return Type.Integer({ ...limits, description, expected } satisfies SettingOptions & typeof limits)
 }
 
 function milliseconds(description: string, { default: defaultMs }: { default: number }) {

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import type { SettingProblem } from '../settings.ts'
+import { count, type SettingProblem } from '../settings.ts'
 import { isOrigin } from './cors.ts'
 
 /** The settings of the HTTP surface, to be spread into a service's own. */
@@ -78,9 +78,4 @@ export function webProblems(
   if (corsOrigins?.some((origin) => !isOrigin(origin)))
     problems.push({ name: 'SERVICE_CORS_ORIGINS', message: webSettings.corsOrigins.expected })
   return problems
-}
-
-function count(description: string, limits: { default?: number; minimum: number; maximum: number }) {
-  const expected = `must be an integer from ${limits.minimum} to ${limits.maximum}`
-  return Type.Integer({ ...limits, description, expected })
 }

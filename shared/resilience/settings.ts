@@ -1,4 +1,4 @@
-import { Type } from '@sinclair/typebox'
+import { count } from '../settings.ts'
 
 /** The settings of time limits and breakers, to be spread into a service's own. */
 export const resilienceSettings = {
@@ -17,9 +17,4 @@ export const resilienceSettings = {
     minimum: 10,
     maximum: 600_000,
   }),
-}
-
-function count(description: string, limits: { default: number; minimum: number; maximum: number }) {
-  const expected = `must be an integer from ${limits.minimum} to ${limits.maximum}`
-  return Type.Integer({ ...limits, description, expected })
 }

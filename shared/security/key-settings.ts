@@ -1,5 +1,5 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
-import type { Environment, SettingProblem } from '../settings.ts'
+import { count, type Environment, type SettingProblem } from '../settings.ts'
 import { readTokenKeys, type TokenKeys, weaknessOfKey, weaknessOfPrivateKey } from './token-keys.ts'
 
 const secret = { secret: true } as const
@@ -38,12 +38,12 @@ export const keySettings = {
       expected: 'must not be empty',
     }),
   ),
-  accessTokenTtlSeconds: seconds('life of an access token, seconds', {
+  accessTokenTtlSeconds: count('life of an access token, seconds', {
     default: 900,
     minimum: 1,
     maximum: 86_400,
   }),
-  refreshTokenTtlSeconds: seconds('life of a refresh token, seconds', {
+  refreshTokenTtlSeconds: count('life of a refresh token, seconds', {
     default: 2_592_000,
     minimum: 60,
     maximum: 31_536_000,
@@ -77,9 +77,4 @@ export function keyProblems(
 export function tokenKeysOf(settings: Partial<KeySettings>): TokenKeys {
   const { jwtSecretKey: secret, jwtPrivateKey: privateKey, jwtPreviousKeys: previous } = settings
   return readTokenKeys({ secret, privateKey, previous })
-}
-
-function seconds(description: string, limits: { default: number; minimum: number; maximum: number }) {
-  const expected = `must be an integer from ${limits.minimum} to ${limits.maximum}`
-  return Type.Integer({ ...limits, description, expected })
 }

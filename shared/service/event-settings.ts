@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { contracts } from '../events/contracts/all.ts'
 import type { Shards } from '../events/tags.ts'
 import { OneOf } from '../schema.ts'
+import { count } from '../settings.ts'
 
 /** At a stream's cap: refuse to publish, or let go what was not consumed. */
 const overflows = ['refuse', 'trim'] as const
@@ -125,9 +126,4 @@ export function parseShards(text: string | undefined): Shards | undefined {
     shards[domain] = Number(number)
   }
   return shards
-}
-
-function count(description: string, limits: { default: number; minimum: number; maximum: number }) {
-  const expected = `must be an integer from ${limits.minimum} to ${limits.maximum}`
-  return Type.Integer({ ...limits, description, expected })
 }

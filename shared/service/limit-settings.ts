@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { count } from '../settings.ts'
 
 /** The settings of the front door, to be spread into a service's own. */
 export const limitSettings = {
@@ -8,9 +9,11 @@ export const limitSettings = {
       'limits how often clients may call, and passwords be guessed; false where something in front does',
     expected: 'must be true or false',
   }),
-  rateLimitAddress: count('requests a minute from one IPv4 address, or one /64 of IPv6', { default: 6_000 }),
-  rateLimitUser: count('requests a minute of one user', { default: 1_200 }),
-  rateLimitLogin: count('wrong passwords for one account from one address, before waits begin', {
+  rateLimitAddress: requests('requests a minute from one IPv4 address, or one /64 of IPv6', {
+    default: 6_000,
+  }),
+  rateLimitUser: requests('requests a minute of one user', { default: 1_200 }),
+  rateLimitLogin: requests('wrong passwords for one account from one address, before waits begin', {
     default: 5,
   }),
   trustedProxies: Type.Optional(
@@ -20,7 +23,7 @@ export const limitSettings = {
       expected: 'must look like 10.0.0.0/8,fd00::/8, addresses or networks',
     }),
   ),
-  maxConcurrentRequests: count('requests that a process serves at once; beyond, it answers 503', {
+  maxConcurrentRequests: requests('requests that a process serves at once; beyond, it answers 503', {
     default: 1_000,
   }),
   shedLagMs: Type.Integer({
@@ -32,7 +35,6 @@ export const limitSettings = {
   }),
 }
 
-function count(description: string, { default: defaultCount }: { default: number }) {
-  const limits = { default: defaultCount, minimum: 1, maximum: 1_000_000_000 }
-  return Type.Integer({ ...limits, description, expected: 'must be an integer from 1 to 1000000000' })
+function requests(description: string, { default: defaultCount }: { default: number }) {
+  return count(description, { default: defaultCount, minimum: 1, maximum: 1_000_000_000 })
 }
