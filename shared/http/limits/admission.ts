@@ -1,3 +1,4 @@
+import { pathOf } from '../../url-path.ts'
 import { problemResponse, SharedError, sharedProblems } from '../problem-errors.ts'
 import type { Gate, RequestContext } from '../request-context.ts'
 import { type EventLoopLag, watchEventLoop } from './event-loop-lag.ts'
@@ -65,10 +66,4 @@ export function createAdmission({ maxConcurrent, shedLagMs, refuse, shed }: Admi
     active: () => active,
     close: () => lag?.close(),
   }
-}
-
-function pathOf(url: string): string {
-  const start = url.indexOf('/', url.indexOf('//') + 2)
-  const end = url.indexOf('?', start)
-  return url.slice(start, end === -1 ? undefined : end)
 }

@@ -1,6 +1,7 @@
 import { type Attributes, SpanKind } from '@opentelemetry/api'
 import type { RequestContext, RequestObserver } from '../../http/request-context.ts'
 import type { TraceContext } from '../../trace-context.ts'
+import { pathOf } from '../../url-path.ts'
 import { methodName } from '../method-name.ts'
 import type { EndedSpan, EndWork } from './recorder.ts'
 
@@ -30,7 +31,7 @@ function serverSpan(
   // The path of an unknown route is anybody's text.
   if (route !== undefined) {
     attributes['http.route'] = route
-    attributes['url.path'] = pathOf(request.url)
+    attributes['url.path'] = pathOf(request.url).slice(0, maxPathLength)
   }
   return {
     name: route === undefined ? method : `${method} ${route}`,
@@ -41,11 +42,4 @@ function serverSpan(
     attributes,
     error: status >= 500 ? String(status) : undefined,
   }
-}
-
-/** The path of a URL, without its query; parsing the whole of it costs more than the rest of the span. */
-function pathOf(url: string): string {
-  const start = url.indexOf('/', url.indexOf('//') + 2)
-  const query = url.indexOf('?', start)
-  return url.slice(start, query === -1 ? undefined : query).slice(0, maxPathLength)
 }
