@@ -1,3 +1,5 @@
+import { AppError } from './errors.ts'
+
 /**
  * Waits for `work`, though no longer than `timeoutMs`: then it gives `late`, and the work goes on unheard.
  *
@@ -17,4 +19,9 @@ export async function withinTime<T, Late>(
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** The failure of what a request waited for when its own time was up. */
+export function requestTimeout(): AppError {
+  return new AppError('REQUEST_TIMEOUT', 'The request took too long', { headers: { 'retry-after': '1' } })
 }

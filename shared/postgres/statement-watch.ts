@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg'
 import { currentWork, type WorkContext } from '../context.ts'
+import { requestTimeout } from '../deadline.ts'
 import { AppError } from '../errors.ts'
 import { requestCancel } from './cancel-request.ts'
 
@@ -30,7 +31,7 @@ let timer: ReturnType<typeof setInterval> | undefined
 export function limitedWork(): WorkContext | undefined {
   const work = currentWork()
   if (work?.deadlineMs === undefined || work.deadlineMs === Number.POSITIVE_INFINITY) return undefined
-  if (performance.now() >= work.deadlineMs) throw tooLate()
+  if (performance.now() >= work.deadlineMs) throw requestTimeout()
   return work
 }
 
@@ -110,7 +111,7 @@ function look(): void {
     const { work, reason } = entry
     const { deadlineMs = Number.POSITIVE_INFINITY } = work
     if (reason === undefined) {
-      if (nowMs >= deadlineMs) entry.reason = tooLate()
+      if (nowMs >= deadlineMs) entry.reason = requestTimeout()
       else if (work.isAbandoned?.()) entry.reason = abandoned()
       if (entry.reason) entry.end(entry.reason)
     } else if (nowMs >= deadlineMs + graceMs) {
@@ -118,10 +119,6 @@ function look(): void {
       entry.cut?.()
     }
   }
-}
-
-function tooLate(): AppError {
-  return new AppError('REQUEST_TIMEOUT', 'The request took too long', { headers: { 'retry-after': '1' } })
 }
 
 function abandoned(): AppError {

@@ -6,6 +6,7 @@ import {
   type IBackoff,
 } from 'cockatiel'
 import { currentWork } from '../../context.ts'
+import { requestTimeout } from '../../deadline.ts'
 import { AppError } from '../../errors.ts'
 import type { Fetch } from '../../observability/traced-fetch.ts'
 import type { Breaker } from '../../resilience/breaker.ts'
@@ -97,7 +98,7 @@ export function createHttpClient({
     try {
       return await slots.execute(async () => {
         const leftMs = Math.min(timeoutMs, untilMs - performance.now())
-        if (leftMs <= 0) throw outOfTime()
+        if (leftMs <= 0) throw requestTimeout()
         breaker.admit()
         return await settled(
           breaker,
@@ -194,8 +195,4 @@ function initOf({ method = 'GET', headers = {}, json, body, signal }: HttpReques
     ...(json !== undefined ? { body: JSON.stringify(json) } : body !== undefined && { body }),
     ...(signal && { signal }),
   }
-}
-
-function outOfTime(): AppError {
-  return new AppError('REQUEST_TIMEOUT', 'The request took too long', { headers: { 'retry-after': '1' } })
 }
