@@ -28,56 +28,52 @@ for _, id in ipairs(claimed[2]) do
 end
 return { claimed[1], entries, claimed[3] }`)
 
-/** KEYS source. ARGV group, consumer, limit, refs held already… Gives what is ours without our knowing, and ids trimmed. */
-export const OWN = script(`
-local busy = {}
-for i = 4, #ARGV do busy[ARGV[i]] = true end
-local entries, deleted = {}, {}
-local from = '-'
-while #entries < tonumber(ARGV[3]) do
-  local page = redis.call('XPENDING', KEYS[1], ARGV[1], from, '+', 500, ARGV[2])
-  for _, pending in ipairs(page) do
-    if not busy[pending[1]] and #entries < tonumber(ARGV[3]) then
-      local found = redis.call('XRANGE', KEYS[1], pending[1], pending[1])
-      if #found == 1 then
-        entries[#entries + 1] = { pending[1], found[1][2], pending[4], 0 }
-      else
-        redis.call('XACK', KEYS[1], ARGV[1], pending[1])
-        deleted[#deleted + 1] = pending[1]
+/**
+ * Up to `limit` pending entries from one id to another that are not among the refs which begin at ARGV[refs], of one consumer
+ * where it is named: {id, fields, deliveries, owner}… and the ids that were trimmed.
+ */
+const UNKNOWN = `
+local function unknown(from, to, limit, refs, ...)
+  local busy = {}
+  for i = refs, #ARGV do busy[ARGV[i]] = true end
+  local entries, deleted = {}, {}
+  while #entries < limit do
+    local page = redis.call('XPENDING', KEYS[1], ARGV[1], from, to, 500, ...)
+    for _, pending in ipairs(page) do
+      if not busy[pending[1]] and #entries < limit then
+        local found = redis.call('XRANGE', KEYS[1], pending[1], pending[1])
+        if #found == 1 then
+          entries[#entries + 1] = { pending[1], found[1][2], pending[4], pending[2] }
+        else
+          deleted[#deleted + 1] = pending[1]
+        end
       end
     end
+    if #page < 500 then break end
+    from = '(' .. page[#page][1]
   end
-  if #page < 500 then break end
-  from = '(' .. page[#page][1]
-end
+  return entries, deleted
+end`
+
+/** KEYS source. ARGV group, consumer, limit, refs held already… Gives what is ours without our knowing, and ids trimmed. */
+export const OWN = script(`${UNKNOWN}
+local entries, deleted = unknown('-', '+', tonumber(ARGV[3]), 4, ARGV[2])
+for _, id in ipairs(deleted) do redis.call('XACK', KEYS[1], ARGV[1], id) end
+for _, entry in ipairs(entries) do entry[4] = 0 end
 return { entries, deleted }`)
 
 /**
  * KEYS source. ARGV group, consumer, first id, id before which to stop, limit, refs held already… Takes what was delivered to
  * readers that will not work on it; gives {id, fields, deliveries, suspect}…
  */
-export const TAKE_BETWEEN = script(`
-local busy = {}
-for i = 6, #ARGV do busy[ARGV[i]] = true end
-local entries = {}
-local from = ARGV[3]
-while #entries < tonumber(ARGV[5]) do
-  local page = redis.call('XPENDING', KEYS[1], ARGV[1], from, '(' .. ARGV[4], 500)
-  for _, pending in ipairs(page) do
-    local id, owner, count = pending[1], pending[2], pending[4]
-    if not busy[id] and #entries < tonumber(ARGV[5]) then
-      local found = redis.call('XRANGE', KEYS[1], id, id)
-      if #found == 1 then
-        if owner ~= ARGV[2] then
-          count = count + 1
-          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'RETRYCOUNT', count, 'JUSTID')
-        end
-        entries[#entries + 1] = { id, found[1][2], count, 0 }
-      end
-    end
+export const TAKE_BETWEEN = script(`${UNKNOWN}
+local entries = unknown(ARGV[3], '(' .. ARGV[4], tonumber(ARGV[5]), 6)
+for _, entry in ipairs(entries) do
+  if entry[4] ~= ARGV[2] then
+    entry[3] = entry[3] + 1
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry[1], 'RETRYCOUNT', entry[3], 'JUSTID')
   end
-  if #page < 500 then break end
-  from = '(' .. page[#page][1]
+  entry[4] = 0
 end
 return entries`)
 
