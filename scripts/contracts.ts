@@ -1,16 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { findServiceContractProblems } from './checks/service-contracts.ts'
+import { findServiceContractProblems, sharedContractsFolder } from './checks/service-contracts.ts'
 
 /** `bun run contracts:check [--update]`: the contracts against their committed snapshots and golden payloads. */
 const root = resolve(import.meta.dirname, '..')
 const update = process.argv.includes('--update')
 const problems = findServiceContractProblems(root, update)
 if (update) {
-  const folders = ['shared/events/contracts', 'contracts'].filter((folder) =>
-    existsSync(resolve(root, folder)),
-  )
+  const folders = [sharedContractsFolder() ?? [], resolve(root, 'contracts')].flat().filter(existsSync)
   const format = ['x', '--no-install', 'biome', 'format', '--write', ...folders]
   const { status, stderr } = spawnSync(process.execPath, format, { cwd: root, encoding: 'utf8' })
   if (status !== 0) problems.push(`the snapshots could not be formatted: ${stderr}`)

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import sharedPackage from '../../shared/package.json' with { type: 'json' }
 import { sourceFiles } from './source-files.ts'
 
 /** The folders in the order they may be imported: a file imports from its own layer or from one before it. */
 const layers: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: 'shared', holds: /^shared\// },
+  { name: 'contracts', holds: /^src\/contracts\// },
   { name: 'config, errors', holds: /^src\/(config|errors)\.ts$/ },
   { name: 'infrastructure', holds: /^src\/(infrastructure\/|runtime\.ts$)/ },
   { name: 'modules', holds: /^src\/modules\// },
@@ -23,14 +23,15 @@ const runtimeFile = 'src/runtime.ts'
 export function findStructureProblems(root: string): string[] {
   const files = sourceFiles(root, ['src', 'shared'])
   const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
-  const imports = new Map([...texts].map(([file, text]) => [file, importsOf(file, text, texts)]))
+  const tree = { files: texts, sharedExports: sharedExportsOf(root) }
+  const imports = new Map([...texts].map(([file, text]) => [file, importsOf(file, text, tree)]))
 
   return [
     ...files.filter((file) => layerOf(file) === -1).map((file) => `${file} belongs to no layer`),
     ...[...imports].flatMap(([file, targets]) => targets.flatMap((target) => problemOfImport(file, target))),
     ...[...texts].flatMap(([file, text]) => problemsOfRuntime(file, text)),
     ...findCircles(
-      new Map([...texts].map(([file, text]) => [file, importsOf(file, withoutTypeImports(text), texts)])),
+      new Map([...texts].map(([file, text]) => [file, importsOf(file, withoutTypeImports(text), tree)])),
     ),
   ]
 }
@@ -59,11 +60,22 @@ function problemsOfRuntime(file: string, text: string): string[] {
     : []
 }
 
+interface Tree {
+  readonly files: ReadonlyMap<string, string>
+  /** Of the workspace `shared`; none where the package is installed in its place. */
+  readonly sharedExports: Readonly<Record<string, string>>
+}
+
+function sharedExportsOf(root: string): Tree['sharedExports'] {
+  const manifest = join(root, 'shared/package.json')
+  return existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')).exports : {}
+}
+
 /** The files of the tree that a file imports, types included. */
-function importsOf(file: string, text: string, files: ReadonlyMap<string, string>): string[] {
+function importsOf(file: string, text: string, { files, sharedExports }: Tree): string[] {
   const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
   return specifiers.flatMap((specifier) => {
-    const target = resolve(file, specifier)
+    const target = resolve(file, specifier, sharedExports)
     return files.has(target) ? [target] : []
   })
 }
@@ -73,11 +85,10 @@ function withoutTypeImports(text: string): string {
   return text.replace(/^(import|export) type [^']*'[^']+'/gm, '')
 }
 
-function resolve(file: string, specifier: string): string {
+function resolve(file: string, specifier: string, exports: Tree['sharedExports']): string {
   if (specifier.startsWith('.')) return normalize(join(dirname(file), specifier))
   const entry = /^@kiln\/shared(?:\/(.+))?$/.exec(specifier)
   if (!entry) return specifier
-  const exports: Record<string, string> = sharedPackage.exports
   const subpath = entry[1] === undefined ? '.' : `./${entry[1]}`
   const contract = /^\.\/contracts\/(.+)$/.exec(subpath)?.[1]
   const path = contract ? exports['./contracts/*']?.replace('*', contract) : exports[subpath]

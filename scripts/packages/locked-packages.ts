@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 
 /** A package that the running service has, as `bun.lock` pins it. */
 export interface LockedPackage {
@@ -7,7 +7,7 @@ export interface LockedPackage {
   readonly version: string
   /** `sha512-…`, base64. */
   readonly integrity: string
-  /** Where it is installed, relative to the root; not there where it is for another platform. */
+  /** Where it is installed, relative to the folder of the lock; not there where it is for another platform. */
   readonly folder: string
   /** The folders of what it needs. */
   readonly needs: readonly string[]
@@ -16,6 +16,7 @@ export interface LockedPackage {
 type Needs = Readonly<Record<string, string>>
 
 interface Manifest {
+  readonly name?: string
   readonly dependencies?: Needs
   readonly optionalDependencies?: Needs
   readonly peerDependencies?: Needs
@@ -27,12 +28,23 @@ interface Lock {
   readonly packages: Readonly<Record<string, readonly [string, string, Manifest, string]>>
 }
 
-/** Everything that the workspaces' `dependencies` lead to, by folder; what is only for development is left out. */
+/**
+ * Everything that the `dependencies` of the service in `root` lead to, those of workspaces included, by folder; what is only for
+ * development, or for another service of the same repository, is left out.
+ */
 export function lockedPackages(root: string): LockedPackage[] {
-  const { workspaces, packages } = readLock(root)
+  const folder = lockFolder(root)
+  const { workspaces, packages } = readLock(folder)
   const found = new Map<string, LockedPackage>()
+  const visited = new Set<string>()
   const visit = (key: string): void => {
-    const [id, , manifest, integrity] = packages[key] ?? []
+    const locked = packages[key]
+    const workspace = locked?.[0].split('@workspace:')[1]
+    if (workspace !== undefined) {
+      visitNeedsOf(workspace)
+      return
+    }
+    const [id, , manifest, integrity] = locked ?? []
     if (id === undefined || manifest === undefined || integrity === undefined || found.has(key)) return
     const at = id.lastIndexOf('@')
     const needs = neededBy(manifest).flatMap((name) => resolve(key, name, packages))
@@ -45,7 +57,13 @@ export function lockedPackages(root: string): LockedPackage[] {
     })
     needs.forEach(visit)
   }
-  for (const { dependencies = {} } of Object.values(workspaces)) Object.keys(dependencies).forEach(visit)
+  const visitNeedsOf = (workspace: string): void => {
+    if (visited.has(workspace)) return
+    visited.add(workspace)
+    const { name: key = '', dependencies = {} } = workspaces[workspace] ?? {}
+    for (const name of Object.keys(dependencies)) resolve(key, name, packages).forEach(visit)
+  }
+  visitNeedsOf(relative(folder, root).split(sep).join('/'))
   return [...found.values()].sort((one, other) => (one.folder < other.folder ? -1 : 1))
 }
 
@@ -54,13 +72,21 @@ export function installedManifest(
   root: string,
   { folder }: LockedPackage,
 ): { readonly license?: unknown } | undefined {
-  const file = join(root, folder, 'package.json')
+  const file = join(lockFolder(root), folder, 'package.json')
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
 }
 
+/** The nearest above, where several services are workspaces of one repository. */
+function lockFolder(folder: string): string {
+  if (existsSync(join(folder, 'bun.lock'))) return folder
+  const parent = dirname(folder)
+  if (parent === folder) throw new Error('there is no bun.lock; `bun install` writes it')
+  return lockFolder(parent)
+}
+
 /** JSON, but for the commas before closing brackets. */
-function readLock(root: string): Lock {
-  return JSON.parse(readFileSync(join(root, 'bun.lock'), 'utf8').replace(/,(\s*[}\]])/g, '$1'))
+function readLock(folder: string): Lock {
+  return JSON.parse(readFileSync(join(folder, 'bun.lock'), 'utf8').replace(/,(\s*[}\]])/g, '$1'))
 }
 
 function neededBy({ dependencies, optionalDependencies, peerDependencies, optionalPeers = [] }: Manifest) {

@@ -54,8 +54,9 @@ export class Past {
     for (let spanMs = HOUR_MS; until !== '0-0'; spanMs *= 24) {
       const after = idBeforeTime(Number.parseInt(until, 10) - spanMs)
       const range = (from: string) => archive.range(this.#tag, from, until, PAGE)
-      for (const entry of (await Array.fromAsync(paged(range, after))).reverse())
-        yield { ...entry, archived: true }
+      const span: PastEntry[] = []
+      for await (const entry of paged(range, after)) span.push({ ...entry, archived: true })
+      yield* span.reverse()
       until = after
     }
   }

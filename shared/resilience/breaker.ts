@@ -58,21 +58,19 @@ export function createBreaker({ code, message, failures, openMs, changed }: Brea
   const policy = circuitBreaker(handleAll, { breaker: counter, halfOpenAfter: openMs })
   policy.onStateChange((state) => changed?.(stateNames[state]))
   const headers = { 'retry-after': String(Math.ceil(openMs / 1000)) }
-  let trial: PromiseWithResolvers<void> | undefined
+  let trial: { resolve: () => void; reject: (error: unknown) => void } | undefined
   let trialUntilMs = 0
 
   /** Cockatiel says whether it is time; what it then runs ends when the one who was let through says so. */
   const beginTrial = (): boolean => {
     if (trial && performance.now() > trialUntilMs) fail(new Error('The trial did not end'))
     if (policy.state !== CircuitState.Open) return false
-    const begun = Promise.withResolvers<void>()
-    policy
-      .execute(() => {
-        trial = begun
+    const begin = () =>
+      new Promise<void>((resolve, reject) => {
+        trial = { resolve, reject }
         trialUntilMs = performance.now() + maxTrialMs
-        return begun.promise
       })
-      .catch(() => {})
+    policy.execute(begin).catch(() => {})
     return trial !== undefined
   }
   const fail = (error: unknown): void => {

@@ -136,13 +136,10 @@ async function findLost(
   page: readonly ArchivedRow[],
   streams: Pick<StreamTransport, 'missing'>,
 ): Promise<readonly ArchivedRow[]> {
-  const byTag = Map.groupBy(page, ({ tag }) => tag)
   const lost = new Set<string>()
-  for (const [tag, rows] of byTag) {
-    const ids = await streams.missing(
-      tag,
-      rows.map(({ entryId }) => entryId),
-    )
+  for (const tag of new Set(page.map((row) => row.tag))) {
+    const entryIds = page.filter((row) => row.tag === tag).map(({ entryId }) => entryId)
+    const ids = await streams.missing(tag, entryIds)
     for (const id of ids) lost.add(`${tag} ${id}`)
   }
   return page.filter(({ tag, entryId }) => lost.has(`${tag} ${entryId}`))

@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { createRegistry, type EventContract } from '@kiln/shared'
-import { findIncompatibilities } from '../../shared/events/compatibility.ts'
-import type { Schema } from '../../shared/events/schema-reading.ts'
-import { issuesOf } from '../../shared/events/validation.ts'
-import { convert } from '../../shared/events/versions.ts'
+import { findIncompatibilities } from './compatibility.ts'
+import type { EventContract } from './event.ts'
+import { createRegistry } from './registry.ts'
+import type { Schema } from './schema-reading.ts'
+import { issuesOf } from './validation.ts'
+import { convert } from './versions.ts'
 
 export interface ContractFolder {
   /** Holds `schemas/<name>.v<version>.json`, superseded ones as `.v<version>.before-<n>.json`, and `golden.json`. */
