@@ -25,8 +25,11 @@ interface Manifest {
 
 interface Lock {
   readonly workspaces: Readonly<Record<string, Manifest>>
-  readonly packages: Readonly<Record<string, readonly [string, string, Manifest, string]>>
+  readonly packages: Readonly<Record<string, Locked>>
 }
+
+/** Its name and version, or whence it came; its registry, unless it came as a tarball; what it needs; its hash. */
+type Locked = readonly [string, string, Manifest, string] | readonly [string, Manifest, string]
 
 /**
  * Everything that the `dependencies` of the service in `root` lead to, those of workspaces included, by folder; what is only for
@@ -39,18 +42,20 @@ export function lockedPackages(root: string): LockedPackage[] {
   const visited = new Set<string>()
   const visit = (key: string): void => {
     const locked = packages[key]
-    const workspace = locked?.[0].split('@workspace:')[1]
+    if (locked === undefined || found.has(key)) return
+    const [id] = locked
+    const workspace = id.split('@workspace:')[1]
     if (workspace !== undefined) {
       visitNeedsOf(workspace)
       return
     }
-    const [id, , manifest, integrity] = locked ?? []
-    if (id === undefined || manifest === undefined || integrity === undefined || found.has(key)) return
-    const at = id.lastIndexOf('@')
+    const fromTarball = locked.length === 3
+    const [manifest, integrity] = fromTarball ? [locked[1], locked[2]] : [locked[2], locked[3]]
+    const at = id.indexOf('@', 1)
     const needs = neededBy(manifest).flatMap((name) => resolve(key, name, packages))
     found.set(key, {
       name: id.slice(0, at),
-      version: id.slice(at + 1),
+      version: fromTarball ? installedVersion(join(folder, folderOf(key))) : id.slice(at + 1),
       integrity,
       folder: folderOf(key),
       needs: needs.map(folderOf).sort(),
@@ -74,6 +79,10 @@ export function installedManifest(
 ): { readonly license?: unknown } | undefined {
   const file = join(lockFolder(root), folder, 'package.json')
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+}
+
+function installedVersion(folder: string): string {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
 }
 
 /** The nearest above, where several services are workspaces of one repository. */

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test'
-import { resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { findLicenceProblems, isAllowed } from '../../scripts/checks/licences.ts'
 import { lockedPackages } from '../../scripts/packages/locked-packages.ts'
 import { createSbom } from '../../scripts/packages/sbom.ts'
-import sharedPackage from '../../shared/package.json' with { type: 'json' }
 
 const root = resolve(import.meta.dirname, '../..')
+const sharedPackage = JSON.parse(readFileSync(join(root, 'node_modules/@kiln/shared/package.json'), 'utf8'))
 const runtime = { name: 'bun', version: '1.2.3' }
 
 describe('the packages of the running service', () => {

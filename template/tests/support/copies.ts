@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+
+export const templateRoot = resolve(import.meta.dirname, '../../..')
+
+/**
+ * Runs a command to its end.
+ *
+ * @returns what it printed.
+ * @throws {Error} with all that it wrote, when it fails.
+ */
+export function run(command: string, args: readonly string[], { cwd }: { readonly cwd: string }): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  if (error) throw error
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}:\n${stdout}${stderr}`)
+  return stdout
+}
+
+/** The files that git knows, or will once they are added, below some folders. */
+function treeFiles(...folders: string[]): string[] {
+  const listed = run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard', ...folders], {
+    cwd: templateRoot,
+  })
+  return listed.split('\0').filter(Boolean)
+}
+
+export function copyFiles(files: readonly string[], to: string): void {
+  for (const file of files) {
+    mkdirSync(dirname(join(to, file)), { recursive: true })
+    cpSync(join(templateRoot, file), join(to, file))
+  }
+}
+
+/** The workspace, as the folder `shared`. */
+export function copyShared(to: string): void {
+  copyFiles(treeFiles('shared'), to)
+}
+
+/** The whole tree, as a release of the template has it. */
+export function copyTemplate(to: string): void {
+  copyFiles(treeFiles(), to)
+}
+
+/** A service as it is created from the template, by the name. */
+export function createService(to: string, name: string): void {
+  const own = /^(template|tests\/shared)\//
+  copyFiles(
+    treeFiles().filter((file) => !own.test(file)),
+    to,
+  )
+  edit(join(to, 'package.json'), '"name": "example-service"', `"name": "${name}"`)
+}
+
+/** @throws {Error} when the file has not the text, once. */
+export function edit(file: string, replace: string, by: string): void {
+  const text = readFileSync(file, 'utf8')
+  if (text.split(replace).length !== 2) throw new Error(`${file} has not ${replace} once`)
+  writeFileSync(
+    file,
+    text.replace(replace, () => by),
+  )
+}
+
+/** The packages of this tree, except for those that the folder has itself. */
+export function linkPackages(to: string, leaveOut: readonly string[] = []): void {
+  const [from, modules] = [join(templateRoot, 'node_modules'), join(to, 'node_modules')]
+  mkdirSync(modules, { recursive: true })
+  for (const name of readdirSync(from).filter((name) => name !== '@kiln' && !leaveOut.includes(name)))
+    symlinkSync(join(from, name), join(modules, name))
+}
+
+/**
+ * Packs a `shared` folder, beside which its packages lie.
+ *
+ * @returns the tarball.
+ */
+export function packShared(shared: string): string {
+  const folder = dirname(shared)
+  run(process.execPath, ['pm', 'pack', '--quiet', '--destination', folder], { cwd: shared })
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))
+  if (!tarball) throw new Error('nothing was packed')
+  return join(folder, tarball)
+}
