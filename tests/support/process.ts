@@ -25,8 +25,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   readonly cwd?: string
-  /** In place of the program under test. */
-  readonly program?: string | undefined
+  /** In place of the program under test; several words where it needs a runtime. */
+  readonly program?: string | readonly string[] | undefined
 }
 
 /**
@@ -37,7 +37,7 @@ const onLifeline = '{ read -r word <&3 || kill -9 $$; } >/dev/null 2>&1 & exec "
 
 /** Starts the program with nothing of our own environment but what it is given. */
 export function spawnProgram(args: readonly string[], { env = {}, cwd = root, program }: RunOptions = {}) {
-  const command = program === undefined ? underTest : [program]
+  const command = program === undefined ? underTest : [program].flat()
   const child = spawn('sh', ['-c', onLifeline, 'sh', ...command, ...args], {
     cwd,
     env: { PATH: process.env.PATH ?? '', ...env },

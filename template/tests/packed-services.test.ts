@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { copyShared, edit, linkPackages, packShared, run } from './support/copies.ts'
+import { addOrderContract, createMailer, createOrders } from './support/orders-and-mailer.ts'
+import { startTwoServices } from './support/two-services.ts'
+
+setDefaultTimeout(120_000)
+
+describe('two services that install the packed `shared`', () => {
+  const root = mkdtempSync(join(tmpdir(), 'packed-services-'))
+  const [orders, mailer] = [join(root, 'orders'), join(root, 'mailer')]
+  let services: Awaited<ReturnType<typeof startTwoServices>> | undefined
+
+  beforeAll(() => {
+    copyShared(root)
+    linkPackages(root)
+    addOrderContract(join(root, 'shared'))
+    const tarball = basename(packShared(join(root, 'shared')))
+    for (const [folder, create] of [
+      [orders, createOrders],
+      [mailer, createMailer],
+    ] as const) {
+      create(folder)
+      edit(
+        join(folder, 'package.json'),
+        '"@kiln/shared": "workspace:*"',
+        `"@kiln/shared": "file:../${tarball}"`,
+      )
+      rmSync(join(folder, 'shared'), { recursive: true })
+      run(process.execPath, ['install', '--silent'], { cwd: folder })
+    }
+  })
+  afterAll(async () => {
+    await services?.close()
+    rmSync(root, { recursive: true, force: true })
+  })
+
+  test('one line is changed for it, and the check of the service passes as before', () => {
+    run('git', ['init', '--quiet'], { cwd: orders })
+    run('node_modules/.bin/biome', ['check', '--write', 'src'], { cwd: orders })
+
+    const said = run(process.execPath, ['scripts/check.ts'], { cwd: orders })
+
+    expect(said.match(/^\w+/gm)?.filter((word) => word !== 'ok')).toEqual([])
+    expect(existsSync(join(orders, 'shared'))).toBe(false)
+  })
+
+  test('an order placed with the one program is confirmed by the other', async () => {
+    for (const folder of [orders, mailer])
+      run(process.execPath, ['scripts/build.ts', '--outfile=program'], { cwd: folder })
+    services = await startTwoServices({ orders: join(orders, 'program'), mailer: join(mailer, 'program') })
+
+    await services.order('o-1', { 'x-correlation-id': 'from-afar' })
+
+    expect(await services.confirmed(['o-1'])).toEqual({ 'o-1': 'Ann Lee 1' })
+    const [placed, mail] = await services.published()
+    expect(placed).toMatchObject({ source: 'orders', correlationid: 'from-afar' })
+    expect(mail).toMatchObject({ source: 'mailer', correlationid: 'from-afar', causationid: placed?.id })
+    const { components } = JSON.parse(readFileSync(join(orders, 'program.cdx.json'), 'utf8'))
+    expect(components).toContainEqual(expect.objectContaining({ name: '@kiln/shared', version: '1.0.0' }))
+  })
+})
