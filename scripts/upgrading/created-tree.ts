@@ -56,9 +56,13 @@ export function filesOf(root: string, commit: string, ...options: string[]): Map
   return new Map(entries)
 }
 
+/** Git takes paths as seen from here; those of a release are seen from the top. */
+export function topOf(root: string): string {
+  return git(['rev-parse', '--show-toplevel'], { cwd: root }).trimEnd()
+}
+
 function filesWith(text: string, root: string, release: string): string[] {
-  const top = git(['rev-parse', '--show-toplevel'], { cwd: root }).trim()
-  const found = tryGit(['grep', '-l', '-z', '-I', '-F', '-e', text, release], { cwd: top })
+  const found = tryGit(['grep', '-l', '-z', '-I', '-F', '-e', text, release], { cwd: topOf(root) })
   return split(found.stdout.toString()).map((path) => path.slice(release.length + 1))
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Changes, changesBetween } from './changes.ts'
-import { createdTree, type TemplateManifest } from './created-tree.ts'
+import { createdTree, type TemplateManifest, topOf } from './created-tree.ts'
 import { git, split, tryGit } from './git.ts'
 
 /** Why nothing was done, in a sentence for people; the tree is as it was. */
@@ -53,9 +53,13 @@ export function upgrade({ root, from, to }: UpgradeOptions): Upgrade | undefined
   const changes = changesBetween(root, base, target)
   const patch = tryGit(
     ['diff', '--no-renames', '--binary', '--full-index', base.tree, target.tree, '--', ...changes.apply],
-    { cwd: root },
+    { cwd: topOf(root) },
   )
-  const applied = tryGit(['apply', '--3way', '--whitespace=nowarn', '-'], { cwd: root, input: patch.stdout })
+  const folder = git(['rev-parse', '--show-prefix'], { cwd: root }).trimEnd()
+  const applied = tryGit(
+    ['apply', '--3way', '--whitespace=nowarn', ...(folder ? [`--directory=${folder}`] : []), '-'],
+    { cwd: topOf(root), input: patch.stdout },
+  )
   const conflicts = split(git(['diff', '-z', '--name-only', '--relative', '--diff-filter=U'], { cwd: root }))
   if (applied.status !== 0 && conflicts.length === 0) refuse(`git could not apply it: ${applied.stderr}`)
   return { from: current, to: next, ...changes, conflicts }

@@ -127,9 +127,9 @@ Next:
     gitIn(join(parent, 'shop'), 'init', '--quiet')
     commitAll(join(parent, 'shop'), 'moved')
 
-    const { status, stdout } = upgrade(folder, '--from', template)
+    const { status, stdout, stderr } = upgrade(folder, '--from', template)
 
-    expect(status).toBe(0)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toContain('  shared/postgres/migrations/0006-notes.ts\n')
     expect(gitIn(folder, 'status', '--porcelain').trim().split('\n')).toEqual(
       [
