@@ -10,6 +10,7 @@ short=false
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/container.XXXXXX")
 export COMPOSE_PROJECT_NAME="container-test-$$" SERVICE_PUBLISHED_PORT=0 SERVICE_PROXY_PORT=0
+export EVENTS_PROJECT=$COMPOSE_PROJECT_NAME-events
 export SERVICE_IMAGE=$COMPOSE_PROJECT_NAME PROXY_IMAGE=$COMPOSE_PROJECT_NAME-proxy
 load=$COMPOSE_PROJECT_NAME-load
 
@@ -23,12 +24,17 @@ finish() {
   fi
   docker rm -f "$load" >"$work/log" 2>&1 || true
   compose down -v --timeout 5 >"$work/log" 2>&1 || true
-  docker image rm "$SERVICE_IMAGE" "$SERVICE_IMAGE-again" "$PROXY_IMAGE" >"$work/log" 2>&1 || true
+  for name in orders mailer; do joined $name down -v --timeout 5 >"$work/log" 2>&1 || true; done
+  docker compose -p "$EVENTS_PROJECT" down -v --timeout 5 >"$work/log" 2>&1 || true
+  docker image rm "$SERVICE_IMAGE" "$SERVICE_IMAGE-again" "$SERVICE_IMAGE-mailer" "$PROXY_IMAGE" >"$work/log" 2>&1 || true
   rm -rf "$work"
 }
 trap finish EXIT
 
 compose() { docker compose --profile proxy "$@"; }
+joined() { # joined NAME COMMAND...: a project of its own, on the Redis of EVENTS_PROJECT
+  NAME=$1 docker compose -p "$COMPOSE_PROJECT_NAME-$1" -f compose.yaml -f deploy/compose.joined.yaml -f "$work/name.yaml" "${@:2}"
+}
 say() { printf '%4s s  %s\n' "$SECONDS" "$*"; }
 die() { say "$*" && exit 1; }
 quiet() { timeout 240 "$@" >"$work/log" 2>&1 || die "failed: $*"; }
@@ -145,4 +151,38 @@ after=$(kept)
 [ "$before" = "$after" ] || die "before down: $before; after up: $after"
 log_in "$(address app 8000)" | grep -q access_token || die 'nobody can log in after down and up'
 say "down and up: $after, as before, and the admin logs in"
+quiet docker compose --profile proxy down -v
+
+# ---- two services as two projects: `mailer` is the same service with another consumer
+cat >"$work/name.yaml" <<'END'
+services: { app: { environment: { SERVICE_SERVICE_NAME: "${NAME}" } } }
+END
+cp -r . "$work/mailer"
+cat >"$work/mailer/src/consumers.ts" <<'END'
+import type { Events } from '@kiln/shared'
+import { NotificationSend } from '@kiln/shared/contracts/notification'
+import { UserCreated } from '@kiln/shared/contracts/user'
+
+export function declareConsumers(events: Pick<Events, 'publish' | 'subscribe'>): void {
+  events.subscribe(UserCreated, { name: 'welcome', from: 'beginning' }, async ({ id, data: { user_id } }) => {
+    const mail = { notification_id: id, user_id, channel: 'email', template: 'welcome', parameters: {} } as const
+    await events.publish(NotificationSend, mail, { id: `${id}.welcome` })
+  })
+}
+END
+quiet docker build -t "$SERVICE_IMAGE-mailer" "$work/mailer"
+quiet docker compose -p "$EVENTS_PROJECT" up -d --wait redis
+joined_up() { joined "$1" up -d --wait >"$work/log" 2>&1 || die "not up: $1"; }
+joined_up orders
+SERVICE_IMAGE=$SERVICE_IMAGE-mailer joined_up mailer
+joined orders exec -T app /service users create --email admin@example.com --role admin >"$work/log"
+mailed() {
+  docker compose -p "$EVENTS_PROJECT" exec -T redis sh -c \
+    'REDISCLI_AUTH=$(cat /secrets/redis-password) exec redis-cli XRANGE "events:{notification}" - +' | grep -qx mailer
+}
+until_true 30 'an event of orders handled by mailer' mailed
+users_of() { joined "$1" exec -T postgres psql -h 127.0.0.1 -U service -d service -Atc 'select count(*) from users'; }
+people="$(users_of orders) user in orders, $(users_of mailer) in mailer"
+say "two projects on one Redis: mailer handled the event of orders; $people"
+[ "$people" = '1 user in orders, 0 in mailer' ] || die 'not a database each'
 say 'everything held'

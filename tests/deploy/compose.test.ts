@@ -89,3 +89,28 @@ describe('compose.yaml', () => {
     expect(graceMs).toBeGreaterThan(config.drainDelayMs + config.shutdownTimeoutMs)
   })
 })
+
+describe('compose.joined.yaml', () => {
+  const joined = YAML.parse(read('deploy/compose.joined.yaml'))
+
+  test('changes what compose.yaml has, and takes network and secrets of the other project', () => {
+    const { networks, volumes } = YAML.parse(read('compose.yaml'))
+    const project = '${' + 'EVENTS_PROJECT:-events}'
+
+    expect(Object.keys(joined.services)).toEqual(['redis', 'app'])
+    expect(Object.keys(services)).toEqual(expect.arrayContaining(['redis', 'app']))
+    expect(joined.networks.events).toEqual({ external: true, name: `${project}_data` })
+    expect(joined.volumes['events-secrets']).toEqual({ external: true, name: `${project}_secrets` })
+    expect([networks.data, volumes.secrets]).toEqual([{ internal: true }, {}])
+  })
+
+  test('waits for no Redis of its own, and has its events from the other', () => {
+    const { redis, app } = joined.services
+
+    expect(redis).toEqual({ profiles: ['own-redis'] })
+    expect(app.depends_on.redis.required).toBeFalse()
+    expect(app.networks).toEqual({ events: {} })
+    expect(app.volumes).toEqual(['events-secrets:/events:ro'])
+    expect(app.environment.SERVICE_REDIS_URL_FILE).toBe('/events/redis-url')
+  })
+})
