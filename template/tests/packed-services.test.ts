@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { copyShared, edit, linkPackages, packShared, run } from './support/copies.ts'
@@ -7,6 +7,31 @@ import { addOrderContract, createMailer, createOrders } from './support/orders-a
 import { startTwoServices } from './support/two-services.ts'
 
 setDefaultTimeout(120_000)
+
+/** An event that only this service knows, where its folder `shared` would have had it. */
+function declareOwnEvent(service: string): void {
+  for (const folder of ['src/contracts', 'contracts']) mkdirSync(join(service, folder))
+  writeFileSync(
+    join(service, 'src/contracts/invoice.ts'),
+    `import { defineEvent } from '@kiln/shared/event'
+import { Type } from '@sinclair/typebox'
+
+export const InvoiceSent = defineEvent({
+  name: 'invoice.sent',
+  delivery: 'stream',
+  versions: { 1: Type.Object({ invoice_id: Type.String() }) },
+})
+`,
+  )
+  writeFileSync(join(service, 'contracts/golden.json'), '{ "invoice.sent.v1": { "invoice_id": "i-1" } }')
+  const events = join(service, 'src/infrastructure/events.ts')
+  edit(events, 'createRegistry(contracts)', 'createRegistry([...contracts, InvoiceSent])')
+  edit(
+    events,
+    'import { auditEvents }',
+    "import { InvoiceSent } from '../contracts/invoice.ts'\nimport { auditEvents }",
+  )
+}
 
 describe('two services that install the packed `shared`', () => {
   const root = mkdtempSync(join(tmpdir(), 'packed-services-'))
@@ -37,13 +62,17 @@ describe('two services that install the packed `shared`', () => {
     rmSync(root, { recursive: true, force: true })
   })
 
-  test('one line is changed for it, and the check of the service passes as before', () => {
+  test('one line is changed for it, and the check passes, with contracts of its own among them', () => {
+    declareOwnEvent(orders)
     run('git', ['init', '--quiet'], { cwd: orders })
-    run('node_modules/.bin/biome', ['check', '--write', 'src'], { cwd: orders })
+    const updated = run(process.execPath, ['scripts/contracts.ts', '--update'], { cwd: orders })
+    run('node_modules/.bin/biome', ['check', '--write', 'src', 'contracts'], { cwd: orders })
 
     const said = run(process.execPath, ['scripts/check.ts'], { cwd: orders })
 
+    expect(updated).toBe('every contract keeps its promise\n')
     expect(said.match(/^\w+/gm)?.filter((word) => word !== 'ok')).toEqual([])
+    expect(readdirSync(join(orders, 'contracts/schemas'))).toEqual(['invoice.sent.v1.json'])
     expect(existsSync(join(orders, 'shared'))).toBe(false)
   })
 
