@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { copyShared, edit, linkPackages, packShared, run } from './support/copies.ts'
+import { copyShared, edit, expectPacked, linkPackages, packShared, run } from './support/copies.ts'
 import { addOrderContract, createMailer, createOrders } from './support/orders-and-mailer.ts'
 import { startTwoServices } from './support/two-services.ts'
 
@@ -36,13 +36,14 @@ export const InvoiceSent = defineEvent({
 describe('two services that install the packed `shared`', () => {
   const root = mkdtempSync(join(tmpdir(), 'packed-services-'))
   const [orders, mailer] = [join(root, 'orders'), join(root, 'mailer')]
+  let tarball: string
   let services: Awaited<ReturnType<typeof startTwoServices>> | undefined
 
   beforeAll(() => {
     copyShared(root)
     linkPackages(root)
     addOrderContract(join(root, 'shared'))
-    const tarball = basename(packShared(join(root, 'shared')))
+    tarball = packShared(join(root, 'shared'), 'npm')
     for (const [folder, create] of [
       [orders, createOrders],
       [mailer, createMailer],
@@ -51,7 +52,7 @@ describe('two services that install the packed `shared`', () => {
       edit(
         join(folder, 'package.json'),
         '"@kiln/shared": "workspace:*"',
-        `"@kiln/shared": "file:../${tarball}"`,
+        `"@kiln/shared": "file:../${basename(tarball)}"`,
       )
       rmSync(join(folder, 'shared'), { recursive: true })
       run(process.execPath, ['install', '--silent'], { cwd: folder })
@@ -61,6 +62,8 @@ describe('two services that install the packed `shared`', () => {
     await services?.close()
     rmSync(root, { recursive: true, force: true })
   })
+
+  test('packed by npm, it holds built files alone', () => expectPacked(tarball))
 
   test('one line is changed for it, and the check passes, with contracts of its own among them', () => {
     declareOwnEvent(orders)

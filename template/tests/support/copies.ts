@@ -1,3 +1,4 @@
+import { expect } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -70,15 +71,40 @@ export function linkPackages(to: string, leaveOut: readonly string[] = []): void
     symlinkSync(join(from, name), join(modules, name))
 }
 
+/** Both call `prepack` and `postpack`. */
+const packers = {
+  bun: [process.execPath, 'pm', 'pack', '--quiet', '--destination'],
+  npm: ['npm', 'pack', '--silent', '--pack-destination'],
+} as const
+
 /**
  * Packs a `shared` folder, beside which its packages lie.
  *
  * @returns the tarball.
  */
-export function packShared(shared: string): string {
+export function packShared(shared: string, packer: keyof typeof packers): string {
+  const [command, ...args] = packers[packer]
   const folder = dirname(shared)
-  run(process.execPath, ['pm', 'pack', '--quiet', '--destination', folder], { cwd: shared })
+  run(command, [...args, folder], { cwd: shared })
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))
   if (!tarball) throw new Error('nothing was packed')
   return join(folder, tarball)
+}
+
+/** A tarball is to hold built files alone, and a manifest that leads to them and would not be refused by a registry. */
+export function expectPacked(tarball: string): void {
+  const cwd = dirname(tarball)
+  const files = run('tar', ['-tzf', tarball], { cwd }).split('\n').filter(Boolean)
+  const manifest = JSON.parse(run('tar', ['-xzOf', tarball, 'package/package.json'], { cwd }))
+  const entries: { types: string; default: string }[] = Object.values(manifest.exports)
+  const named = entries.flatMap((entry) => [entry.types, entry.default]).filter((file) => !file.includes('*'))
+
+  expect(named.length).toBeGreaterThan(30)
+  expect(files).toEqual(expect.arrayContaining(named.map((file) => join('package', file))))
+  expect(files.filter((file) => !/^package\/dist\/.*\.(js|d\.ts)$/.test(file)).sort()).toEqual([
+    'package/README.md',
+    'package/package.json',
+  ])
+  expect(manifest).not.toHaveProperty('private')
+  expect(manifest).not.toHaveProperty('scripts')
 }
