@@ -131,12 +131,12 @@ describe.skipIf(!hasKubectl).each([...overlays])('the overlay %s', (overlay) => 
     const [image = ''] = images
 
     expect(images.size).toBe(1)
-    expect(job?.metadata.name).toBe(`${name}-migrate-${image.split(':').at(-1)}`)
+    expect(job?.metadata.name).toBe(`${name}-migrate.${image.split(':').at(-1)}`)
   })
 
   test('starts a pod only after the migrations, also one of an earlier version', async () => {
     const database = await createTestDatabase()
-    const job = pods.find(([owner]) => owner.includes('-migrate-'))?.[1].containers[0]?.args ?? []
+    const job = pods.find(([owner]) => owner.includes('-migrate.'))?.[1].containers[0]?.args ?? []
     const waits = new Set(serving.map(([, { initContainers }]) => initContainers?.[0]?.args?.join(' ')))
     const wait = [...waits].join().split(' ')
     const run = async (args: readonly string[]) =>
