@@ -45,6 +45,8 @@ export interface ConsumerSettings {
   /** Of the events handled by `count`, how many take `slowMs`. */
   readonly slow: number
   readonly slowMs: number
+  /** What an event may cost `count`, crashes included, before it is a dead letter. */
+  readonly attempts: number
 }
 
 /** The variable that carries the settings as JSON. */

@@ -81,10 +81,14 @@ async function start(): Promise<void> {
     if (attempt === 1 && shareOf(id) < settings.failing)
       throw new Error('this event fails once, after writing')
   })
-  events.subscribe(contracts, { name: 'count', backoff }, async ({ source, id }) => {
-    if (shareOf(id) < settings.slow) await delay(settings.slowMs)
-    await counting.insertInto('deliveries').values({ source, event_id: id }).execute()
-  })
+  events.subscribe(
+    contracts,
+    { name: 'count', backoff, attempts: settings.attempts },
+    async ({ source, id }) => {
+      if (shareOf(id) < settings.slow) await delay(settings.slowMs)
+      await counting.insertInto('deliveries').values({ source, event_id: id }).execute()
+    },
+  )
 
   lifecycle.opened('consumers', () => events.close(4000))
   await events.start()

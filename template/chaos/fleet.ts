@@ -13,7 +13,7 @@ const consumerName = 'chaos-consumer'
 const counts: Readonly<Record<Role, number>> = { http: 2, relay: 2, consumer: 3 }
 
 /** How the consumer's handlers behave. */
-export type Handlers = Pick<ConsumerSettings, 'failing' | 'slow' | 'slowMs'>
+export type Handlers = Pick<ConsumerSettings, 'failing' | 'slow' | 'slowMs' | 'attempts'>
 
 export interface FleetOptions {
   readonly binaries: Binaries

@@ -11,7 +11,7 @@ import { production, shortened } from './timeouts.ts'
 
 /**
  * `bun run chaos [--events 2000] [--faults 20] [--seed N] [--timeouts short|production]`, `--without <protection>`, or
- * `--protections`
+ * `--protections [--only <protection>]`
  *
  * Exit code 0 when all four numbers are zero; with `--protections`, when each protection was missed.
  */
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     without: { type: 'string' },
     profile: { type: 'string' },
     protections: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 })
 const say = (text: string) => process.stdout.write(text)
@@ -37,7 +38,7 @@ const standard: Omit<RunOptions, 'binaries' | 'seed'> = {
   faults: Number(values.faults ?? Math.ceil(writes / 100)),
   clients: Number(values.clients),
   weights: everyKind,
-  handlers: { failing: 0.01, slow: 0, slowMs: 0 },
+  handlers: { failing: 0.01, slow: 0, slowMs: 0, attempts: 5 },
   timeouts,
   drainMs: 6 * timeouts.keepAliveMs + 180_000,
 }
@@ -68,8 +69,9 @@ async function once(seed: number): Promise<boolean> {
   const missing = values.without === undefined ? undefined : findProtection(values.without)
   const profile = values.profile === undefined ? missing : findProtection(values.profile)
   return await withBinaries(without(missing), async (binaries) => {
-    say(describeTimeouts(timeouts))
-    const outcome = await runChaos({ ...optionsFor(profile), binaries, seed })
+    const options = optionsFor(profile)
+    say(describeTimeouts(options.timeouts))
+    const outcome = await runChaos({ ...options, binaries, seed })
     say(report(outcome))
     return isClean(outcome)
   })
@@ -86,7 +88,7 @@ function without(protection: Protection | undefined): readonly Edit[] {
 async function everyProtection(first: number): Promise<boolean> {
   const rows: string[] = []
   let allMissed = true
-  for (const protection of protections) {
+  for (const protection of values.only === undefined ? protections : [findProtection(values.only)]) {
     const options = optionsFor(protection)
     const broken = await withBinaries(without(protection), async (binaries) => {
       for (let seed = first; seed < first + 3; seed += 1) {

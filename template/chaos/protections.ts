@@ -1,6 +1,7 @@
 import type { Edit } from './build.ts'
 import type { Weights } from './faults.ts'
 import type { RunOptions } from './run.ts'
+import { shortened } from './timeouts.ts'
 
 /** Something that keeps the promise, and how to take it out of a copy of the source. */
 export interface Protection {
@@ -12,7 +13,7 @@ export interface Protection {
   /** The same faults, those more often that it protects from; and how many, under which load. */
   readonly profile: {
     readonly weights?: Partial<Weights>
-    readonly run?: Partial<Pick<RunOptions, 'writes' | 'faults' | 'clients' | 'handlers'>>
+    readonly run?: Partial<Pick<RunOptions, 'writes' | 'faults' | 'clients' | 'handlers' | 'timeouts'>>
   }
 }
 
@@ -34,12 +35,21 @@ export const protections: readonly Protection[] = [
         replace: 'const own: Recovered = { entries: [], deleted: [], more: false }',
       },
     ],
+    // A claim takes them too, from a process that lives on as well, only later. What was handed back is still claimed, and
+    // everything by a new leader.
+    hiddenBy: [
+      {
+        file: 'shared/events/redis/recovery.ts',
+        find: 'this.#all ? 0 : keepAliveMs * 3',
+        replace: 'this.#all ? 0 : 3_600_000',
+      },
+    ],
     // Replies that get lost on their way to a process that lives on.
     profile: {
       weights: {
         ...no('kill consumer', 'freeze consumer', 'roll out consumer'),
         ...no('cut tail of redis file', 'promote lagging replica'),
-        ...{ 'half-open link to redis': 20, 'cut link to redis': 20, 'freeze redis': 10 },
+        ...{ 'cut reply of redis': 30, 'half-open link to redis': 20, 'cut link to redis': 20 },
       },
     },
   },
@@ -63,10 +73,21 @@ export const protections: readonly Protection[] = [
         replace: 'member.keepAlive([])',
       },
     ],
-    // Some handlers take longer than several claims wait, and their processes live.
+    // Some handlers take longer than claims wait. Their processes live and reach Redis, so that no delivery ends with its
+    // process: one attempt is enough for every event.
     profile: {
-      weights: { 'kill consumer': 0, 'freeze consumer': 0, 'roll out consumer': 0 },
-      run: { writes: 1000, faults: 5, handlers: { failing: 0, slow: 0.02, slowMs: 25_000 } },
+      weights: {
+        ...no('kill consumer', 'freeze consumer', 'roll out consumer'),
+        ...no('cut link to redis', 'cut reply of redis', 'delay link to redis', 'half-open link to redis'),
+        ...no('kill redis', 'freeze redis', 'cut tail of redis file', 'promote lagging replica'),
+      },
+      run: {
+        writes: 1000,
+        faults: 5,
+        handlers: { failing: 0, slow: 0.02, slowMs: 25_000, attempts: 1 },
+        // A busy machine stands still for longer than the shortened claim waits.
+        timeouts: { ...shortened, keepAliveMs: 3000 },
+      },
     },
   },
   {
@@ -102,6 +123,7 @@ export const protections: readonly Protection[] = [
         ...no('kill relay', 'freeze relay', 'roll out relay', 'terminate connections', 'restart postgres'),
         ...no(
           'cut link to redis',
+          'cut reply of redis',
           'delay link to redis',
           'half-open link to redis',
           'kill redis',
@@ -155,7 +177,7 @@ export const protections: readonly Protection[] = [
     ],
     profile: {
       weights: { 'kill consumer': 30, 'delay link to redis': 30 },
-      run: { handlers: { failing: 0.1, slow: 0, slowMs: 0 } },
+      run: { handlers: { failing: 0.1, slow: 0, slowMs: 0, attempts: 5 } },
     },
   },
 ]

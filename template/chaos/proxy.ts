@@ -5,6 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Where a link leads to; asked at each connection, so that it may change. */
 export type Target = () => number
 
+/** Shorter replies carry no entries: there would be nothing to lose. */
+const leastReplyBytes = 600
+
 /** The network between one process and one server: a TCP proxy on a loopback port, whole until a fault is asked for. */
 export class Link {
   readonly name: string
@@ -13,6 +16,7 @@ export class Link {
   readonly #pairs = new Set<readonly [Socket, Socket]>()
   #state: 'open' | 'cut' | 'silent' = 'open'
   #delayMs = 0
+  #cutNextReply: (() => void) | undefined
 
   private constructor(name: string, target: Target) {
     this.name = name
@@ -38,6 +42,18 @@ export class Link {
     this.reset()
     await delay(durationMs)
     this.#state = 'open'
+  }
+
+  /**
+   * Passes half of the next reply that may carry entries on, then breaks its connection: the server has delivered them, and
+   * nobody got them. Gives whether such a reply came in time.
+   */
+  async cutReply(withinMs: number): Promise<boolean> {
+    const waiting = new AbortController()
+    this.#cutNextReply = () => waiting.abort()
+    await delay(withinMs, undefined, { signal: waiting.signal }).catch(() => {})
+    this.#cutNextReply = undefined
+    return waiting.signal.aborted
   }
 
   /** Holds back every byte in both directions for so long. */
@@ -78,7 +94,7 @@ export class Link {
     const pair = [client, server] as const
     this.#pairs.add(pair)
     this.#pass(client, server)
-    this.#pass(server, client)
+    this.#pass(server, client, (reply) => this.#cutsShort(reply, client))
     const end = () => {
       this.#pairs.delete(pair)
       for (const socket of pair) socket.destroy()
@@ -87,7 +103,15 @@ export class Link {
     server.once('close', end)
   }
 
-  #pass(from: Socket, to: Socket): void {
+  #cutsShort(reply: Buffer, client: Socket): boolean {
+    if (this.#cutNextReply === undefined || reply.length < leastReplyBytes) return false
+    this.#cutNextReply()
+    this.#cutNextReply = undefined
+    client.end(reply.subarray(0, reply.length / 2))
+    return true
+  }
+
+  #pass(from: Socket, to: Socket, swallows: (chunk: Buffer) => boolean = () => false): void {
     const held: { readonly chunk: Buffer; readonly due: number }[] = []
     const send = (chunk: Buffer) => {
       if (!to.write(chunk)) from.pause()
@@ -105,7 +129,7 @@ export class Link {
       }
     }
     from.on('data', (chunk: Buffer) => {
-      if (this.#state !== 'open') return
+      if (this.#state !== 'open' || to.writableEnded || swallows(chunk)) return
       if (this.#delayMs === 0 && held.length === 0) send(chunk)
       else if (held.push({ chunk, due: performance.now() + this.#delayMs }) === 1) release()
     })

@@ -139,6 +139,11 @@ function strikeOf({ kind, target, durationMs, size }: Fault, world: World): Stri
       return rollOut('consumer')
     case 'cut link to redis':
       return onLink('redis', 'cut')
+    case 'cut reply of redis': {
+      const { redis: link } = one(slots('consumer'))
+      const run = async () => ((await link.cutReply(durationMs)) ? 'in its middle' : 'none came')
+      return { resource: link.name, run }
+    }
     case 'cut link to postgres':
       return onLink('postgres', 'cut')
     case 'delay link to redis':

@@ -136,6 +136,7 @@ export class Consumer {
     const leads = await this.#mayRead(member, dispatcher)
     if (this.#stop.signal.aborted) return
     if (!leads) return this.#stopped.wait(NOT_LEADING_MS)
+    dispatcher.resume()
     const room = dispatcher.capacity()
     if (room <= 0 || this.#options.isPaused()) return dispatcher.room.wait(ROOM_MS)
     if (!dispatcher.blocked && this.#options.now() >= this.#recoverAtMs)

@@ -129,6 +129,11 @@ export class Dispatcher {
     this.#pump()
   }
 
+  /** Starts what may start: a handler that ended while this member's lead had lapsed started nothing after it. */
+  resume(): void {
+    this.#pump()
+  }
+
   /** Drops what another member has taken over; a handler that runs is told by its signal. */
   lost(refs: readonly string[]): void {
     for (const ref of refs) {
