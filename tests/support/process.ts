@@ -10,10 +10,16 @@ import { testEnvironment } from './service.ts'
 const root = resolve(import.meta.dirname, '../..')
 
 /** The program under test, words separated by blanks: the compiled one, or another runtime; default the source on Bun. */
-const underTest = process.env.TEST_PROGRAM?.split(' ') ?? [process.execPath, resolve(root, 'src/main.ts')]
+export const underTest: readonly string[] = process.env.TEST_PROGRAM?.split(' ') ?? [
+  process.execPath,
+  ...(process.versions.deno ? ['run', '--allow-all'] : []),
+  resolve(root, 'src/main.ts'),
+]
 
-/** A compiled program is one word. */
-export const isCompiled = underTest.length === 1
+/** What the program under test runs on. A compiled program is one word. */
+export const runtime = underTest.length === 1 ? 'binary' : /deno$/.test(underTest[0] ?? '') ? 'deno' : 'bun'
+
+export const isCompiled = runtime === 'binary'
 
 export interface Outcome {
   readonly exitCode: number
