@@ -92,7 +92,8 @@ export function createOperationsApp(
 }
 
 function createFrame({ report, web, limits, ...frame }: FrameDependencies) {
-  return new Elysia()
+  // Else a host of three letters is taken for a part of the path.
+  return new Elysia({ handler: { standardHostname: false } })
     .use(requestContext({ ...frame, gate: limits.gate, guard: webGuard(web) }))
     .use(problemErrors({ problems, report }))
     .use(jsonBody({ maxBytes: web.maxBodyBytes, timeoutMs: web.bodyTimeoutMs }))

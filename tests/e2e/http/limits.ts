@@ -49,6 +49,7 @@ export const limits: Scenes = {
     const answer = await exchange(requestOf('POST', login, { headers }), '{"email":')
 
     assertProblem(answer, 408, 'BODY_TOO_SLOW')
-    assert.equal(answer.headers.get('connection'), 'close')
+    // Deno says it once more.
+    assert.match(answer.headers.get('connection') ?? '', /^close(, close)?$/)
   },
 }
