@@ -1,4 +1,8 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { after, before, test as nodeTest } from 'node:test'
+import '../support/preload.ts'
 import { logInAdmin } from '../support/admin.ts'
 import { type RunningService, runtime, startService } from '../support/process.ts'
 import { differences } from './http/differences.ts'
@@ -22,4 +26,17 @@ httpSuite({
   runtime,
   ground: () => ({ port: started.service?.port ?? 0, token: started.token }),
   differences,
+})
+
+nodeTest('docs/RUNTIMES.md lists every difference, and no other', () => {
+  const text = readFileSync(resolve(import.meta.dirname, '../../docs/RUNTIMES.md'), 'utf8')
+
+  const rows = text.split('\n').filter((line) => line.includes(' | as said | '))
+
+  const known = Object.entries(differences)
+  assert.ok(known.every(([, { runtimes }]) => runtimes.join() === 'deno'))
+  assert.deepEqual(
+    rows,
+    known.map(([sentence, { instead }]) => `| ${sentence} | as said | ${instead} |`),
+  )
 })
