@@ -1,12 +1,14 @@
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
-import type { Pool, PoolClient, QueryResultRow } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { AppError } from '../errors.ts'
 import { type Breaker, BrokenCircuit } from '../resilience/breaker.ts'
 import { asDatabaseFailure, isConnectionLost, isDatabaseFailure, isPlanChanged } from './failures.ts'
 import { lookupMark } from './lookup.ts'
 import { type QueryObserver, statementOf } from './query-observer.ts'
 import { type SharedConnection, shareConnections } from './shared-connections.ts'
+import { type Query, run } from './statement.ts'
 import { connectionFor, limitedWork, WatchedStatement } from './statement-watch.ts'
+import { controlsTransaction, TransactionControl } from './transaction-control.ts'
 
 /** What differs from statement to statement needs no plan of its own for ever. */
 const maxStatements = 500
@@ -66,6 +68,7 @@ export function preparedPool(
       maxRunning: prepared ? maxLookups : 1,
     }),
     nameOf: prepared ? nameOf : () => undefined,
+    prepared,
     observe,
     breaker,
   }
@@ -81,30 +84,22 @@ interface Connections {
   readonly connect: () => Promise<PoolClient>
   readonly share: () => Promise<SharedConnection<PoolClient>>
   readonly nameOf: (sql: string) => string | undefined
+  readonly prepared: boolean
   readonly observe: QueryObserver | undefined
   readonly breaker: Breaker | undefined
 }
-
-interface Query {
-  readonly name?: string
-  readonly text: string
-  readonly values?: unknown[]
-}
-
-const beginsTransaction = /^(begin|start transaction)/
-const endsTransaction = /^(commit|rollback$)/
-const controlsTransaction = /^(begin|start transaction|commit|rollback|savepoint|release)/
 
 /** Takes a connection from the pool with its first statement. */
 class PreparedClient implements PostgresPoolClient {
   readonly #connections: Connections
   #own: PoolClient | undefined
-  #inTransaction = false
+  readonly #transaction: TransactionControl
   #broken = false
   #waitedMs = 0
 
   constructor(connections: Connections) {
     this.#connections = connections
+    this.#transaction = new TransactionControl(connections.prepared)
   }
 
   query<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>>
@@ -136,8 +131,9 @@ class PreparedClient implements PostgresPoolClient {
       this.#broken ||= broken
     }
     if (parameters.length > 0) return await this.#execute(client, sql, parameters, report)
-    if (!controlsTransaction.test(sql)) return await this.#watched(client, { text: sql }, report)
-    return await this.#control(client, sql)
+    if (controlsTransaction.test(sql)) return await this.#transaction.control(client, sql, report)
+    await this.#transaction.begin(client, report)
+    return await this.#watched(client, { text: sql }, report)
   }
 
   /** A connection whose state is unknown, or whose plans are out of date, is closed rather than lent again. */
@@ -171,7 +167,7 @@ class PreparedClient implements PostgresPoolClient {
     try {
       return await this.#watched<Row>(client, query, report)
     } catch (error) {
-      if (!isPlanChanged(error) || this.#inTransaction) throw error
+      if (!isPlanChanged(error) || this.#transaction.isOpen) throw error
       report(true)
     }
     return await this.#watched<Row>(client, { text: sql, values }, report)
@@ -186,7 +182,7 @@ class PreparedClient implements PostgresPoolClient {
     const work = limitedWork()
     const watch = work && new WatchedStatement(work, client, client !== this.#own)
     try {
-      return await run<Row>(client, query)
+      return await run<Row>(client, query, { begins: this.#transaction.beginsWithStatement() })
     } catch (error) {
       const isLost = isConnectionLost(error)
       report(isLost || isPlanChanged(error))
@@ -222,18 +218,6 @@ class PreparedClient implements PostgresPoolClient {
       if (observe) this.#waitedMs = performance.now() - startedAtMs
     }
   }
-
-  async #control<Row>(client: PoolClient, sql: string): Promise<PostgresQueryResult<Row>> {
-    try {
-      const result = await run<Row>(client, { text: sql })
-      if (beginsTransaction.test(sql)) this.#inTransaction = true
-      if (endsTransaction.test(sql)) this.#inTransaction = false
-      return result
-    } catch (error) {
-      this.#broken ||= isConnectionLost(error)
-      throw asDatabaseFailure(error)
-    }
-  }
 }
 
 /** What the database says of a statement is an answer; what ended before it was asked is nothing. */
@@ -241,8 +225,4 @@ function settle(breaker: Breaker, failure: unknown): void {
   if (isDatabaseFailure(failure)) {
     if (!(failure instanceof BrokenCircuit)) breaker.failed(failure)
   } else if (!(failure instanceof AppError)) breaker.succeeded()
-}
-
-async function run<Row>(client: PoolClient, query: Query): Promise<PostgresQueryResult<Row>> {
-  return (await client.query<Row & QueryResultRow>(query)) as PostgresQueryResult<Row>
 }

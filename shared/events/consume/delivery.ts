@@ -1,5 +1,6 @@
+import { originOf, refOf } from '../entry.ts'
 import type { EventIdentity } from '../inbox.ts'
-import { type Entry, type Move, NOTE, originOf, refOf } from '../transport.ts'
+import { type Entry, type Move, NOTE } from '../transport.ts'
 import { failureNotes } from './fate.ts'
 import { receive } from './receive.ts'
 import type { Call, Received, Subscription } from './subscription.ts'

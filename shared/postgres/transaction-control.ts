@@ -1,0 +1,71 @@
+import type { PostgresQueryResult } from 'kysely'
+import type { PoolClient } from 'pg'
+import { asDatabaseFailure, isConnectionLost } from './failures.ts'
+import { begin, canBegin, plainBegin, run } from './statement.ts'
+
+export const controlsTransaction = /^(begin|start transaction|commit|rollback|savepoint|release)/
+const beginsTransaction = /^(begin|start transaction)/
+const endsTransaction = /^(commit|rollback$)/
+
+const notSent: PostgresQueryResult<never> = { command: 'SELECT', rowCount: 0, rows: [] }
+
+/**
+ * The transaction of one connection. It begins with its first statement, where that has parameters and the connection
+ * knows how: one trip to the server less. What controls it is sent however little time its work has.
+ */
+export class TransactionControl {
+  readonly #prepared: boolean
+  #begins = false
+  #isOpen = false
+
+  /** @param prepared whether connections keep prepared statements. */
+  constructor(prepared: boolean) {
+    this.#prepared = prepared
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Whether the statement that is sent next has to begin the transaction; true once. */
+  beginsWithStatement(): boolean {
+    const begins = this.#begins
+    this.#begins = false
+    return begins
+  }
+
+  /** Begins what has not begun yet. */
+  async begin(client: PoolClient, report: (broken: boolean) => void): Promise<void> {
+    if (this.beginsWithStatement()) await this.#send(client, plainBegin, report)
+  }
+
+  async control<Row>(
+    client: PoolClient,
+    sql: string,
+    report: (broken: boolean) => void,
+  ): Promise<PostgresQueryResult<Row>> {
+    if (beginsTransaction.test(sql)) {
+      this.#begins = canBegin(client, sql)
+      const result = this.#begins ? notSent : await this.#send<Row>(client, sql, report)
+      this.#isOpen = true
+      return result
+    }
+    if (!endsTransaction.test(sql)) {
+      await this.begin(client, report)
+      return await this.#send(client, sql, report)
+    }
+    const result = this.beginsWithStatement() ? notSent : await this.#send<Row>(client, sql, report)
+    this.#isOpen = false
+    return result
+  }
+
+  async #send<Row>(client: PoolClient, sql: string, report: (broken: boolean) => void) {
+    const isPlainBegin = sql === plainBegin && this.#prepared
+    try {
+      return await (isPlainBegin ? begin<Row>(client) : run<Row>(client, { text: sql }))
+    } catch (error) {
+      report(isConnectionLost(error))
+      throw asDatabaseFailure(error)
+    }
+  }
+}
