@@ -1,16 +1,14 @@
-import type { EventOperations, Live } from '@kiln/shared'
 import {
   type Auth,
   createAuth,
   docs,
-  eventRoutes,
   type HealthOptions,
   healthRoutes,
   jsonBody,
   jwksRoutes,
   type Limits,
-  liveEventRoutes,
-  logLevelRoutes,
+  type LongLived,
+  longLivedRoutes,
   metricsRoutes,
   problemErrors,
   type RequestObserver,
@@ -18,7 +16,7 @@ import {
   type WebConfig,
   webGuard,
 } from '@kiln/shared/http'
-import type { LogLevelControl, Telemetry } from '@kiln/shared/observability'
+import type { Telemetry } from '@kiln/shared/observability'
 import {
   createEndedLogins,
   createPasswordHasher,
@@ -65,16 +63,15 @@ export interface AppDependencies extends FrameDependencies {
   readonly passwords: PasswordHasher
   readonly refreshTokenTtlSeconds: number
   readonly events: UserDependencies['events']
-  readonly eventOperations: EventOperations
-  readonly live: Live
-  readonly logLevel: LogLevelControl
+  /** Left out where no process lives on, see `edge.ts`. */
+  readonly longLived?: LongLived
   /** Left out where they have a port of their own. */
   readonly operations?: OperationsDependencies
 }
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations, auth, eventOperations, logLevel, web } = dependencies
+  const { operations, longLived, auth, web } = dependencies
   const { name: title, version, description } = packageJson
   const app = createFrame(dependencies)
     .use(docs({ title, version, description, enabled: web.docsEnabled }))
@@ -83,9 +80,7 @@ export function createApp(dependencies: AppDependencies) {
     .use(jwksRoutes(auth))
     .use(userRoutes(dependencies))
     .use(auditRoutes(dependencies))
-    .use(eventRoutes({ auth, operators: ['admin'], operations: eventOperations }))
-    .use(liveEventRoutes(dependencies))
-    .use(logLevelRoutes({ auth, operators: ['admin'], logLevel }))
+    .use(longLived ? longLivedRoutes({ ...longLived, auth, operators: ['admin'] }) : [])
   return operations ? app.use(operationsRoutes(operations)) : app
 }
 
@@ -97,7 +92,8 @@ export function createOperationsApp(
 }
 
 function createFrame({ report, web, limits, ...frame }: FrameDependencies) {
-  return new Elysia()
+  // Else a host of three letters is taken for a part of the path.
+  return new Elysia({ handler: { standardHostname: false } })
     .use(requestContext({ ...frame, gate: limits.gate, guard: webGuard(web) }))
     .use(problemErrors({ problems, report }))
     .use(jsonBody({ maxBytes: web.maxBodyBytes, timeoutMs: web.bodyTimeoutMs }))

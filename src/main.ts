@@ -128,9 +128,7 @@ async function start(
   const parts = {
     ...serviceParts(config, db, (err) => logger.warn({ err }, 'ended logins cannot be read')),
     events,
-    eventOperations,
-    live,
-    logLevel: logging.level,
+    longLived: { eventOperations, live, logLevel: logging.level },
   }
   const together = operationsPort === port
   const app = taken.includes('http') && createApp({ ...frame, ...parts, ...(together && { operations }) })

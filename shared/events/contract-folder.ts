@@ -27,7 +27,7 @@ export function findContractProblems({ folder, contracts, update = false }: Cont
       problems.push(...compareSnapshot(schemas, name, contract, wanted[name] as Schema, update))
     }
   }
-  return [...problems, ...findGoldenProblems(join(folder, 'golden.json'), contracts)]
+  return [...problems, ...findGoldenProblems(join(folder, 'golden.json'), contracts, update)]
 }
 
 function findRemoved(schemas: string, contracts: readonly EventContract[]): string[] {
@@ -70,12 +70,17 @@ function compareSnapshot(
   return write(file, schema)
 }
 
-function findGoldenProblems(file: string, contracts: readonly EventContract[]): string[] {
+/** What was removed is held by its snapshots: with `update` its payloads go without a word. */
+function findGoldenProblems(file: string, contracts: readonly EventContract[], update: boolean): string[] {
   const golden = existsSync(file) ? readJson(file) : {}
   const names = new Set(
     contracts.flatMap((one) => versionsOf(one).map((version) => `${one.name}.v${version}`)),
   )
   const strange = Object.keys(golden).filter((name) => !names.has(name))
+  if (update && strange.length > 0) {
+    write(file, Object.fromEntries(Object.entries(golden).filter(([name]) => names.has(name))))
+    return findGoldenProblems(file, contracts, false)
+  }
   return [
     ...strange.map((name) => `${name} has a golden payload and no contract`),
     ...contracts.flatMap((contract) =>

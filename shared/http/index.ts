@@ -29,6 +29,7 @@ export {
 } from './limits/limits.ts'
 export { type LiveEventRoutesOptions, liveEventRoutes } from './live-events.ts'
 export { type LogLevelRoutesOptions, logLevelRoutes } from './log-level.ts'
+export { type LongLived, longLivedRoutes } from './long-lived.ts'
 export { metricsRoutes } from './metrics.ts'
 export { outboxHealth } from './outbox-health.ts'
 export {

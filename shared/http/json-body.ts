@@ -9,6 +9,7 @@ import { routeTable } from './route-table.ts'
  * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and
  * UTF-8 are 400; one that takes longer than `timeoutMs` to arrive is 408; a compressed one is 415, and so never grows here; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
  * carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the path and in the query.
+ * An empty body is `null`.
  */
 export function jsonBody({
   maxBytes,
@@ -30,7 +31,8 @@ export function jsonBody({
           headers: { 'accept-encoding': 'identity' },
         })
       const bytes = await inTime(readBytes(request, maxBytes), timeoutMs)
-      if (bytes.byteLength === 0) return undefined
+      // Not `undefined`: Elysia would read the body once more then, which Deno refuses.
+      if (bytes.byteLength === 0) return null
       if (contentType !== 'application/json') {
         throw new SharedError('MEDIA_TYPE_UNSUPPORTED', 'The body must be application/json')
       }

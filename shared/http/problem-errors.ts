@@ -21,6 +21,7 @@ export const sharedProblems = {
   METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed' },
   BODY_TOO_SLOW: { status: 408, title: 'Body too slow' },
   BODY_TOO_LARGE: { status: 413, title: 'Body too large' },
+  HOST_INVALID: { status: 400, title: 'Host invalid' },
   URI_TOO_LONG: { status: 414, title: 'URL too long' },
   MEDIA_TYPE_UNSUPPORTED: { status: 415, title: 'Media type not supported' },
   CONTENT_ENCODING_UNSUPPORTED: { status: 415, title: 'Content encoding not supported' },
@@ -107,7 +108,8 @@ export function problemResponse(failure: AppError, { status, title }: Problem, r
     status,
     code: failure.code,
     detail: failure.message,
-    instance: new URL(request.url).pathname.slice(0, maxInstanceLength),
+    // No URL where `Host` is no host.
+    instance: (URL.parse(request.url)?.pathname ?? '/').slice(0, maxInstanceLength),
     correlation_id: currentRequest()?.correlationId ?? null,
     ...(failure.errors.length > 0 && { errors: failure.errors }),
   }

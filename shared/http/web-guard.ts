@@ -10,7 +10,10 @@ export interface WebGuard {
   readonly dress: (request: Request, headers: Headers) => void
 }
 
-/** Security headers, CORS and the limit of the URL, as the settings ask for them. */
+/** Runtimes make a URL of whatever is given as `Host`: with one of these in it the path would be another one. */
+const noHost = /[\s/?#@\\<>"{}|^`]/
+
+/** Security headers, CORS, the form of `Host` and the limit of the URL, as the settings ask for them. */
 export function webGuard(
   config: Pick<WebConfig, 'tlsCertFile' | 'hstsSeconds' | 'corsOrigins' | 'maxUrlBytes'>,
 ): WebGuard {
@@ -19,6 +22,7 @@ export function webGuard(
   const cors = corsOrigins.length > 0 ? allowOrigins(corsOrigins) : undefined
   return {
     intercept(request) {
+      if (noHost.test(request.headers.get('host') ?? '')) return wrongHost(request)
       if (request.url.length > maxUrlBytes) return tooLong(request, maxUrlBytes)
       return cors?.preflight(request)
     },
@@ -32,4 +36,12 @@ export function webGuard(
 function tooLong(request: Request, maxBytes: number): Response {
   const failure = new SharedError('URI_TOO_LONG', `The URL is longer than ${maxBytes} bytes`)
   return problemResponse(failure, sharedProblems.URI_TOO_LONG, request)
+}
+
+function wrongHost(request: Request): Response {
+  return problemResponse(
+    new SharedError('HOST_INVALID', 'The Host header names no host'),
+    sharedProblems.HOST_INVALID,
+    request,
+  )
 }

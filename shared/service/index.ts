@@ -1,3 +1,4 @@
+export { createEdge, type EdgeConfig, type EdgeFrame, type EdgeOptions } from './edge.ts'
 export {
   type EventsConfig,
   eventSettings,

@@ -27,9 +27,7 @@ export async function openApi(): Promise<unknown> {
   const app = createApp({
     ...serviceParts(config, db),
     events,
-    eventOperations,
-    live,
-    logLevel,
+    longLived: { eventOperations, live, logLevel },
     clientAddress,
     observers: [],
     report: () => {},

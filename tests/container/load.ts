@@ -21,7 +21,7 @@ async function ask(path: string, options: RequestInit, expected: number): Promis
 
 async function work(worker: number): Promise<void> {
   for (let round = 0; !stopping; round++) {
-    await ask('/api/my-endpoint', { method: 'GET' }, 200)
+    await ask('/docs/json', { method: 'GET' }, 200)
     if (round % 10 === 0) {
       const body = JSON.stringify({
         first_name: 'Load',

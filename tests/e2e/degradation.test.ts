@@ -18,8 +18,8 @@ const endpoints = [
   ['GET', '/ready'],
   ['GET', '/health'],
   ['GET', '/metrics'],
-  ['GET', '/api/my-endpoint'],
-  ['GET', '/protected'],
+  ['GET', '/docs/json'],
+  ['GET', '/api/auth/me'],
   ['POST', '/api/auth/login', { email: 'nobody@example.com', password: 'correct horse battery' }],
   ['GET', '/api/users'],
   ['GET', '/api/users/1'],
@@ -136,7 +136,7 @@ describe.skipIf(!binary)('with the real servers away', () => {
       const metrics = await (await fetch(`${service.url}/metrics`)).text()
       await inState(service, '/ready', 503, { status: 'down' })
       // What is known of ended logins counts for five seconds.
-      await eventually(async () => expect((await service.call('GET', '/protected')).status).toBe(503), {
+      await eventually(async () => expect((await service.call('GET', '/api/auth/me')).status).toBe(503), {
         timeoutMs: 30_000,
       })
       await eventually(

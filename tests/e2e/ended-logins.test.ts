@@ -49,7 +49,7 @@ async function lastAccepted(service: RunningService, token: string): Promise<num
   let acceptedMs = Number.NEGATIVE_INFINITY
   await eventually(async () => {
     const sentMs = performance.now()
-    const { status } = await get(service, '/protected', token)
+    const { status } = await get(service, '/api/auth/me', token)
     if (status !== 401) acceptedMs = sentMs
     expect(status).toBe(401)
   })
@@ -84,7 +84,7 @@ describe.skipIf(!binary)('on every replica access ends within five seconds', () 
     )
     for (const { response, tokens } of people) {
       expect(response.status).toBe(200)
-      expect((await get(there, '/protected', tokens.access_token)).status).toBe(200)
+      expect((await get(there, '/api/auth/me', tokens.access_token)).status).toBe(200)
     }
     if (redisIs === 'down') await redis.stop()
 
@@ -116,14 +116,14 @@ describe.skipIf(!hasRedis)('beside an ended login', () => {
 
     await endings['a logout'](service, id, phone)
     await lastAccepted(service, phone.access_token)
-    const stays = await get(service, '/protected', desk.access_token)
+    const stays = await get(service, '/api/auth/me', desk.access_token)
     await endings['a change of role'](service, id)
     await lastAccepted(service, desk.access_token)
     const refreshed = await post(service, '/api/auth/refresh', { refresh_token: desk.refresh_token })
     const { access_token } = (await refreshed.json()) as Tokens
 
     expect(stays.status).toBe(200)
-    expect((await get(service, '/protected', access_token)).status).toBe(200)
+    expect((await get(service, '/api/auth/me', access_token)).status).toBe(200)
     await service.other.close()
     await service.close()
   })
@@ -137,11 +137,11 @@ test.skipIf(!hasRedis)(
     const stream = readEventStream(await get(service, '/api/events/live', service.token))
 
     process.kill(postgres.pid, 'SIGKILL')
-    await eventually(async () => expect((await get(service, '/protected', service.token)).status).toBe(503))
-    const refused = await get(service, '/protected', service.token)
+    await eventually(async () => expect((await get(service, '/api/auth/me', service.token)).status).toBe(503))
+    const refused = await get(service, '/api/auth/me', service.token)
     await eventually(() => expect(stream.ended()).toBe(true))
     await postgres.restart()
-    await eventually(async () => expect((await get(service, '/protected', service.token)).status).toBe(200))
+    await eventually(async () => expect((await get(service, '/api/auth/me', service.token)).status).toBe(200))
 
     expect(refused.headers.get('retry-after')).toBe('1')
     expect(await refused.json()).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })

@@ -29,7 +29,7 @@ describe.skipIf(!binary)('two replicas behind a proxy, on one Redis', () => {
   })
 
   const at = (index: number) => replicas[index]?.url ?? ''
-  const ask = (index: number, from: string, path = '/api/my-endpoint') =>
+  const ask = (index: number, from: string, path = '/docs/json') =>
     fetch(`${at(index)}${path}`, { headers: { 'x-forwarded-for': from } })
   const logIn = (index: number, from: string) =>
     fetch(`${at(index)}/api/auth/login`, {

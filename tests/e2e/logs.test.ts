@@ -54,7 +54,7 @@ describe('everything that a run writes', () => {
     await call('POST', '/api/users', `{"password":"${password}"`, token)
     await call('PATCH', `/api/users/${user.id}?secret=${secrets.query}`, { phone }, token)
     await call('GET', `/${secrets.path}?token=${secrets.query}`)
-    await call('GET', '/protected', undefined, `${token}x`)
+    await call('GET', '/api/auth/me', undefined, `${token}x`)
     const { token: passwordToken = '' } = await call(
       'POST',
       `/api/users/${user.id}/password-token`,

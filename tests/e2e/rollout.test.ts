@@ -25,12 +25,12 @@ import { UserCreated } from '@kiln/shared/contracts/user'\n`,
   },
   {
     file: 'src/consumers.ts',
-    replace: / {2}notifyApplicants\(events\)\n/,
-    by: `  events.subscribe(UserCreated, { name: 'welcome' }, async ({ id, data }) => {
+    replace: / {2}notifyApplicants,\n/,
+    by: `  (events) => events.subscribe(UserCreated, { name: 'welcome' }, async ({ id, data }) => {
     const parameters = { name: ${name}, version: '${version}' }
     const greeting = { notification_id: id, user_id: data.user_id, channel: 'email', template: 'welcome', parameters }
     await events.publish(NotificationSend, greeting, { id: id + '.welcome' })
-  })\n`,
+  }),\n`,
   },
 ]
 

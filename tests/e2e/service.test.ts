@@ -61,7 +61,7 @@ describe('the running service', () => {
   test('a request leaves one log line with its correlation id, route, status, duration and user', async () => {
     const correlationId = crypto.randomUUID()
 
-    await get('/protected', { 'x-correlation-id': correlationId })
+    await get('/api/auth/me', { 'x-correlation-id': correlationId })
 
     const lines = await eventually(() => {
       const found = service.output.stdout.split('\n').filter((line) => line.includes(correlationId))
@@ -74,7 +74,7 @@ describe('the running service', () => {
       msg: 'request',
       correlation_id: correlationId,
       method: 'GET',
-      route: '/protected',
+      route: '/api/auth/me',
       status: 200,
       duration_ms: expect.any(Number),
       user_id: 1,

@@ -41,7 +41,7 @@ describe('with a certificate and its key', () => {
     fetch(`https://127.0.0.1:${service.port}${path}`, { ...options, tls: { rejectUnauthorized: false } })
 
   test('it speaks TLS, and tells browsers to insist on it', async () => {
-    const answer = await get('/api/my-endpoint')
+    const answer = await get('/live')
 
     expect(answer.status).toBe(200)
     expect(answer.headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains')

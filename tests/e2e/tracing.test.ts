@@ -209,7 +209,7 @@ describe('a collector that never answers', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('keeps %s from nothing: the exit code is 0', async (signal) => {
     const collector = await startCollector('hangs')
     const service = await startService(collector.env)
-    await fetch(`${service.url}/api/my-endpoint`)
+    await fetch(`${service.url}/live`)
     await eventually(() => expect(collector.state.requests).toBeGreaterThan(0))
 
     service.signal(signal)

@@ -91,9 +91,9 @@ describe.skipIf(process.platform !== 'linux')('bun run dev', () => {
     const login = await fetch(`${dev.url}/api/auth/login`, { method: 'POST', headers, body })
     const all = descendants(dev.pid)
     const before = descendants(dev.pid, 2)
-    edit(join(project, 'src/modules/example/routes.ts'), 'Hello from my service!', 'Saved!')
+    edit(join(project, 'src/modules/auth/routes.ts'), 'Log out', 'Saved!')
     await until('the saved answer', async () => {
-      const answer = await fetch(`${dev.url}/api/my-endpoint`).then(
+      const answer = await fetch(`${dev.url}/docs/json`).then(
         (response) => response.text(),
         () => '',
       )

@@ -11,6 +11,8 @@ beforeAll(async () => {
     SERVICE_JWT_PRIVATE_KEY: rsa.private,
     SERVICE_JWT_PREVIOUS_KEYS: ed25519.public,
   })
+  // Who the tokens say they are of.
+  await service.signIn('admin')
 })
 afterAll(() => service.close())
 
@@ -61,7 +63,7 @@ const eddsa =
 const nothing: Sign = () => Buffer.alloc(0)
 const byAttacker = rs256(pemOf(attacker.privateKey))
 
-const ask = (token: string) => service.call('GET', '/protected', { token })
+const ask = (token: string) => service.call('GET', '/api/auth/me', { token })
 
 describe('what the attacks change is all that is wrong with them: a token is good', () => {
   test.each([

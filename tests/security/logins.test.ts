@@ -86,7 +86,7 @@ describe('finding out who has an account', () => {
 describe('replaying a refresh token', () => {
   const refresh = (refresh_token: string) =>
     service.call<Record<string, string>>('POST', '/api/auth/refresh', { body: { refresh_token } })
-  const ask = async (token: string) => (await service.call('GET', '/protected', { token })).status
+  const ask = async (token: string) => (await service.call('GET', '/api/auth/me', { token })).status
 
   test('ends the login that it was stolen from: the thief, the victim, and their access tokens', async () => {
     const victim = await service.logIn('known@example.org')

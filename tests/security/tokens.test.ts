@@ -8,6 +8,8 @@ import { createTestService, type TestService, testSecret } from '../support/serv
 let service: TestService
 beforeAll(async () => {
   service = await createTestService()
+  // Who the tokens say they are of.
+  await service.signIn('admin')
 })
 afterAll(() => service.close())
 
@@ -43,13 +45,13 @@ function tokenOf(
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`
 }
 
-const ask = (token: string) => service.call('GET', '/protected', { token })
+const ask = (token: string) => service.call('GET', '/api/auth/me', { token })
 
 test('a token made by hand with the right key and claims is good, so the others fail for what they change', async () => {
   const { status, body } = await ask(tokenOf())
 
   expect(status).toBe(200)
-  expect(body).toEqual({ user_id: 1 })
+  expect(body).toMatchObject({ id: 1 })
 })
 
 describe('a token is refused', () => {
@@ -117,21 +119,21 @@ describe('a token is refused', () => {
     [`bearer${tokenOf()}`],
     [`Token ${tokenOf()}`],
   ])('in the header %.14s', async (authorization) => {
-    const { status, headers } = await service.call('GET', '/protected', { headers: { authorization } })
+    const { status, headers } = await service.call('GET', '/api/auth/me', { headers: { authorization } })
 
     expect(status).toBe(401)
     expect(headers.get('www-authenticate')).toBe('Bearer')
   })
 
   test('in the query, where it would stand in logs', async () => {
-    const { status } = await service.call('GET', `/protected?access_token=${tokenOf()}&token=${tokenOf()}`)
+    const { status } = await service.call('GET', `/api/auth/me?access_token=${tokenOf()}&token=${tokenOf()}`)
 
     expect(status).toBe(401)
   })
 })
 
 test('the scheme is taken in any case', async () => {
-  const { status } = await service.call('GET', '/protected', {
+  const { status } = await service.call('GET', '/api/auth/me', {
     headers: { authorization: `BEARER ${tokenOf()}` },
   })
 

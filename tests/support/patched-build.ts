@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { isCompiled, underTest } from './process.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -68,5 +69,21 @@ export async function buildPatched(folder: string, patches: readonly Patch[]): P
   })
   const [code] = await once(build, 'close')
   if (code !== 0) throw new Error(`the build failed:\n${errors}`)
+  return program
+}
+
+/**
+ * A copy of this service whose source was changed, as what is tested runs: compiled, or by the runtime under test.
+ *
+ * @param folder where the copy goes; must not exist.
+ * @returns the program.
+ */
+export async function programPatched(folder: string, patches: readonly Patch[]): Promise<string> {
+  if (isCompiled) return await buildPatched(folder, patches)
+  copyPatched(folder, patches)
+  const program = join(folder, 'program')
+  const command = [...underTest.slice(0, -1), join(folder, 'src/main.ts')]
+  writeFileSync(program, `#!/bin/sh\nexec ${command.join(' ')} "$@"\n`)
+  chmodSync(program, 0o755)
   return program
 }

@@ -10,10 +10,16 @@ import { testEnvironment } from './service.ts'
 const root = resolve(import.meta.dirname, '../..')
 
 /** The program under test, words separated by blanks: the compiled one, or another runtime; default the source on Bun. */
-const underTest = process.env.TEST_PROGRAM?.split(' ') ?? [process.execPath, resolve(root, 'src/main.ts')]
+export const underTest: readonly string[] = process.env.TEST_PROGRAM?.split(' ') ?? [
+  process.execPath,
+  ...(process.versions.deno ? ['run', '--allow-all'] : []),
+  resolve(root, 'src/main.ts'),
+]
 
-/** A compiled program is one word. */
-export const isCompiled = underTest.length === 1
+/** What the program under test runs on. A compiled program is one word. */
+export const runtime = underTest.length === 1 ? 'binary' : /deno$/.test(underTest[0] ?? '') ? 'deno' : 'bun'
+
+export const isCompiled = runtime === 'binary'
 
 export interface Outcome {
   readonly exitCode: number
@@ -79,6 +85,9 @@ export interface RunningService {
   readonly close: () => Promise<void>
 }
 
+/** A machine that does much else starts a program slowly. */
+const patience = { timeoutMs: 30_000 }
+
 /** The whole service as a process of its own, migrated and ready, on a free port, with a database and event keys of its own. */
 export async function startService(
   overrides: Record<string, string> = {},
@@ -102,7 +111,7 @@ export async function startService(
     const ready = /"port":(\d+).*"msg":"ready"/.exec(output.stdout)
     if (ready === null) throw new Error(`the service is not ready:\n${output.stdout}${output.stderr}`)
     return Number(ready[1])
-  })
+  }, patience)
   return {
     port,
     url: `http://127.0.0.1:${port}`,

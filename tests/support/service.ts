@@ -78,9 +78,7 @@ export async function createTestService(
     ...parts,
     passwords,
     events: events.events,
-    eventOperations: events.operations,
-    live: events.live,
-    logLevel: events.logLevel,
+    longLived: { eventOperations: events.operations, live: events.live, logLevel: events.logLevel },
     clientAddress: () => '192.0.2.1',
     observers: [metrics.observeRequest, ...observers],
     report(error, code) {

@@ -1,19 +1,14 @@
 import { expect } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
+import { logInAdmin } from './admin.ts'
 import { startOtherService } from './other-service.ts'
 import { startService } from './process.ts'
-
-const password = 'correct horse battery'
 
 /** The whole service as a process, with an admin who has logged in, and another service on its events. */
 export async function startWithAdmin(...started: Parameters<typeof startService>) {
   const service = await startService(...started)
-  const create = ['users', 'create', '--email', 'admin@example.com', '--role', 'admin', '--password-stdin']
-  await service.command([...create, '--if-missing'], { input: password })
+  const token = await logInAdmin(service)
   const headers = { 'content-type': 'application/json' }
-  const body = JSON.stringify({ email: 'admin@example.com', password })
-  const login = await fetch(`${service.url}/api/auth/login`, { method: 'POST', headers, body })
-  const { access_token: token } = (await login.json()) as { access_token: string }
   const call = (method: string, path: string, sent?: unknown, more: Record<string, string> = {}) =>
     fetch(`${service.url}${path}`, {
       method,
