@@ -3,6 +3,7 @@ import { millisecondsOf } from '../entry-id.ts'
 import { fromFields } from '../envelope.ts'
 import { EventError, EventUndecodableError, EventVersionUnknownError } from '../errors.ts'
 import { type Entry, NOTE, originOf } from '../transport.ts'
+import { notedAttempts } from './attempts.ts'
 import type { Received, ReceivedEvent, Subscription } from './subscription.ts'
 
 /** What is to become of an entry, decided before any handler runs. */
@@ -36,7 +37,7 @@ export function receive(entry: Entry, subscription: Subscription, replay: boolea
       causationId: envelope.causationid,
       sequence: envelope.sequence,
       entryId,
-      attempt: Number(fields[NOTE.attempts] ?? 0) + entry.deliveries,
+      attempt: notedAttempts(entry) + entry.deliveries,
       redelivered: fields[NOTE.redelivered] !== undefined,
       replay: replay || fields[NOTE.replay] !== undefined,
     } satisfies ReceivedEvent
