@@ -33,6 +33,7 @@ export const limits: readonly Defence[] = [
     test: 'tests/shared/http/limits/client-address.test.ts',
     edits: one(
       'shared/http/limits/ip-address.ts',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is to stand so in the file
       "return `${groups.join(':')}::/64`",
       'return groups.length > 0 ? text : text',
     ),

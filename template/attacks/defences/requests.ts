@@ -97,6 +97,7 @@ export const requests: readonly Defence[] = [
     edits: one(
       'shared/http/docs.ts',
       '  for (const name of assetNames)\n',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is to stand so in the file
       "  routes.get('/docs/*', async ({ params }) => (await import('node:fs')).readFileSync(`${import.meta.dirname}/../../${decodeURIComponent(params['*']).replaceAll('../', '')}`, 'utf8'))\n  for (const name of assetNames)\n",
     ),
   },
