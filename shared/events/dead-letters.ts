@@ -1,4 +1,4 @@
-import { notedAttempts } from './consume/attempts.ts'
+import { notedAttempts } from './entry.ts'
 import { EventError } from './errors.ts'
 import type { SubscriptionStore } from './store.ts'
 import { type GroupOperations, NOTE, type StoredEntry, type StreamTransport } from './transport.ts'

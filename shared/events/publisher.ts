@@ -2,11 +2,24 @@ import { type Envelope, toFields, toStructured } from './envelope.ts'
 import { type EventError, EventNotConfirmedError, EventNotSentError, EventStreamFullError } from './errors.ts'
 import type { EventObserver } from './observer.ts'
 import { type Shards, tagOfEvent } from './tags.ts'
-import type { AppendOutcome, BroadcastTransport, StreamTransport } from './transport.ts'
+import {
+  type AppendOutcome,
+  type AppendRun,
+  type BroadcastTransport,
+  MAX_APPENDED,
+  type StreamTransport,
+} from './transport.ts'
 
 interface Waiting {
   readonly envelope: Envelope
   readonly resolve: (outcome: AppendOutcome) => void
+}
+
+/** What is published under one tag in one turn of the event loop. */
+interface Turn {
+  waiting: Waiting[]
+  /** There when some of it has been sent. */
+  run: AppendRun | undefined
 }
 
 export interface PublisherOptions {
@@ -16,10 +29,10 @@ export interface PublisherOptions {
   readonly observer: EventObserver
 }
 
-/** Sends what is composed. Everything published in one turn of the event loop travels together. */
+/** Sends what is composed. What is published in one turn of the event loop travels together, a hundred events at a time. */
 export class Publisher {
   readonly #options: PublisherOptions
-  readonly #waiting = new Map<string, Waiting[]>()
+  readonly #turns = new Map<string, Turn>()
 
   constructor(options: PublisherOptions) {
     this.#options = options
@@ -53,24 +66,30 @@ export class Publisher {
   #enqueue(envelope: Envelope): Promise<AppendOutcome> {
     return new Promise((resolve) => {
       const tag = this.tagOf(envelope)
-      const waiting = this.#waiting.get(tag)
-      const item = { envelope, resolve }
-      if (!waiting) {
-        this.#waiting.set(tag, [item])
-        queueMicrotask(() => this.#flush(tag))
-        return
-      }
-      waiting.push(item)
+      const turn = this.#turns.get(tag) ?? this.#beginTurn(tag)
+      turn.waiting.push({ envelope, resolve })
+      if (turn.waiting.length < MAX_APPENDED) return
+      turn.run ??= new Map()
+      this.#send(tag, turn)
     })
   }
 
-  #flush(tag: string): void {
-    const batch = this.#waiting.get(tag)
-    if (!batch) return
-    this.#waiting.delete(tag)
+  #beginTurn(tag: string): Turn {
+    const turn: Turn = { waiting: [], run: undefined }
+    this.#turns.set(tag, turn)
+    queueMicrotask(() => {
+      this.#turns.delete(tag)
+      if (turn.waiting.length > 0) this.#send(tag, turn)
+    })
+    return turn
+  }
+
+  #send(tag: string, turn: Turn): void {
+    const batch = turn.waiting
+    turn.waiting = []
     const startedAt = performance.now()
     const entries = batch.map(({ envelope }) => toFields(envelope))
-    void this.#options.streams.append(tag, entries).then((outcomes) => {
+    void this.#options.streams.append(tag, entries, turn.run).then((outcomes) => {
       this.#count(batch, outcomes, performance.now() - startedAt)
       for (const [at, { resolve }] of batch.entries()) resolve(outcomes[at] ?? { ok: false, sent: 'maybe' })
     })

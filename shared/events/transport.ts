@@ -1,3 +1,9 @@
+/** As many entries as keep the server from everybody else for no longer than they should. */
+export const MAX_APPENDED = 100
+
+/** What is known of appends that belong together: by `partitionkey`, the last entry. The transport fills it. */
+export type AppendRun = Map<string, string>
+
 /**
  * What carries durable events. These comments are the delivery contract; `shared/testing` proves them on every
  * implementation, and records where one honestly differs.
@@ -16,8 +22,10 @@ export interface StreamTransport {
    *
    * An entry with the `source` and `id` of one added within the last ten minutes (less under a flood, to bound memory)
    * is not added again: its outcome is that one's, a duplicate. An entry without `source` or `id` is always added.
+   *
+   * @param run of several calls in one turn of the event loop makes one, for which this holds as for a single call.
    */
-  append(tag: string, entries: readonly Fields[]): Promise<readonly AppendOutcome[]>
+  append(tag: string, entries: readonly Fields[], run?: AppendRun): Promise<readonly AppendOutcome[]>
   /**
    * Makes this process a member of a group on one tag, creating the group when it is new.
    *
@@ -232,19 +240,4 @@ export interface GroupOperations {
   ): Promise<boolean>
   /** Destroys the group and everything put aside for it, dead letters excepted. */
   remove(): Promise<void>
-}
-
-/** Tells an entry from every other one that a member holds. */
-export function refOf(entry: Pick<Entry, 'id' | 'again'>): string {
-  return entry.again ? `again:${entry.id}` : entry.id
-}
-
-/** The id the event had in its domain's stream, whatever it went through since. */
-export function originOf(entry: Entry): string {
-  return entry.fields[NOTE.origin] ?? entry.fields[NOTE.archived] ?? entry.id
-}
-
-/** True for what the group has not had before: from the domain's stream, or from the archive in its place. */
-export function isFresh({ again, fields }: Pick<Entry, 'again' | 'fields'>): boolean {
-  return !again || (fields[NOTE.archived] !== undefined && fields[NOTE.origin] === undefined)
 }

@@ -1,6 +1,6 @@
+import { notedAttempts, originOf, refOf } from '../entry.ts'
 import type { EventIdentity } from '../inbox.ts'
-import { type Entry, type Move, NOTE, originOf, refOf } from '../transport.ts'
-import { notedAttempts } from './attempts.ts'
+import { type Entry, type Move, NOTE } from '../transport.ts'
 import { failureNotes } from './fate.ts'
 import { receive } from './receive.ts'
 import type { Call, Received, Subscription } from './subscription.ts'

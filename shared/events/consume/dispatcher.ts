@@ -1,6 +1,7 @@
+import { isFresh, originOf, refOf } from '../entry.ts'
 import { millisecondsOf } from '../entry-id.ts'
 import type { Outcome } from '../observer.ts'
-import { type Entry, isFresh, originOf, refOf } from '../transport.ts'
+import type { Entry } from '../transport.ts'
 import { Acks } from './acks.ts'
 import { type Delivery, deliveryOf, type Invocation } from './delivery.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'

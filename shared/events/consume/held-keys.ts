@@ -1,5 +1,6 @@
+import { isFresh } from '../entry.ts'
 import type { EventLogger } from '../observer.ts'
-import { type Entry, type GroupMember, isFresh } from '../transport.ts'
+import type { Entry, GroupMember } from '../transport.ts'
 import type { Delivery } from './delivery.ts'
 import { persist } from './persist.ts'
 import type { Subscription } from './subscription.ts'

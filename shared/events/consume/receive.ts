@@ -1,9 +1,9 @@
 import { readData, readKey } from '../decode.ts'
+import { notedAttempts, originOf } from '../entry.ts'
 import { millisecondsOf } from '../entry-id.ts'
 import { fromFields } from '../envelope.ts'
 import { EventError, EventUndecodableError, EventVersionUnknownError } from '../errors.ts'
-import { type Entry, NOTE, originOf } from '../transport.ts'
-import { notedAttempts } from './attempts.ts'
+import { type Entry, NOTE } from '../transport.ts'
 import type { Received, ReceivedEvent, Subscription } from './subscription.ts'
 
 /** What is to become of an entry, decided before any handler runs. */

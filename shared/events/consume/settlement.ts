@@ -1,6 +1,7 @@
+import { isFresh, originOf } from '../entry.ts'
 import { PermanentError } from '../errors.ts'
 import type { EventLogger, Outcome } from '../observer.ts'
-import { type GroupMember, isFresh, type Move, originOf } from '../transport.ts'
+import type { GroupMember, Move } from '../transport.ts'
 import type { Delivery } from './delivery.ts'
 import { fateOf, outcomeOf } from './fate.ts'
 import type { DependencyGate } from './gate.ts'

@@ -1,5 +1,6 @@
+import { originOf, refOf } from '../entry.ts'
 import { compareIds } from '../entry-id.ts'
-import { type Entry, NOTE, originOf, refOf, type StoredEntry } from '../transport.ts'
+import { type Entry, NOTE, type StoredEntry } from '../transport.ts'
 import type { MemoryStream } from './stream.ts'
 
 export interface Pending {

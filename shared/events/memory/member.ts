@@ -1,3 +1,4 @@
+import { originOf, refOf } from '../entry.ts'
 import { compareIds, idBefore } from '../entry-id.ts'
 import {
   type Entry,
@@ -6,9 +7,7 @@ import {
   type Move,
   type MoveOutcome,
   NOTE,
-  originOf,
   type Recovered,
-  refOf,
   type StoredEntry,
 } from '../transport.ts'
 import type { FieldMap, MemoryGroup } from './group.ts'

@@ -1,7 +1,6 @@
 import { attributeOf, identityOf } from '../duplicates.ts'
-import type { AppendOutcome, Fields } from '../transport.ts'
+import { type AppendOutcome, type AppendRun, type Fields, MAX_APPENDED } from '../transport.ts'
 
-const MAX_ENTRIES = 100
 const MAX_LENGTH = 1024 * 1024
 
 /** What one run of the script adds: as much as may keep the server from everybody else. */
@@ -12,14 +11,14 @@ export interface AppendPart {
   readonly predecessors: readonly (readonly [place: number, identity: string])[]
 }
 
-/** Divides the entries of one call, in their order. */
-export function appendParts(entries: readonly Fields[]): readonly AppendPart[] {
+/** Divides the entries of one call, in their order, behind those of the run that it belongs to. */
+export function appendParts(entries: readonly Fields[], run?: AppendRun): readonly AppendPart[] {
   const identities = entries.map(identityOf)
   const parts: AppendPart[] = []
-  const lastOf = new Map<string, string>()
+  const lastOf = run ?? new Map<string, string>()
   for (let from = 0; from < entries.length; ) {
     const to = endOfPart(entries, from)
-    const whole = from === 0 && to === entries.length
+    const whole = run === undefined && from === 0 && to === entries.length
     parts.push({
       entries: entries.slice(from, to),
       identities: identities.slice(from, to),
@@ -64,7 +63,7 @@ export function outcomeOf(reply: string | undefined): AppendOutcome {
 function endOfPart(entries: readonly Fields[], from: number): number {
   let length = 0
   let to = from
-  while (to < entries.length && to - from < MAX_ENTRIES) {
+  while (to < entries.length && to - from < MAX_APPENDED) {
     for (const field of entries[to] as Fields) length += field.length
     if (length > MAX_LENGTH && to > from) break
     to++

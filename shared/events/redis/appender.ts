@@ -1,5 +1,5 @@
 import { DUPLICATE_WINDOW_MS } from '../duplicates.ts'
-import type { AppendOutcome, Fields } from '../transport.ts'
+import type { AppendOutcome, AppendRun, Fields } from '../transport.ts'
 import { type AppendPart, appendParts, argumentsOf, outcomeOf } from './append-parts.ts'
 import { APPEND } from './append-script.ts'
 import { type RedisClient, ready, within } from './connections.ts'
@@ -33,16 +33,17 @@ export class Appender {
   }
 
   /** As `StreamTransport.append`. */
-  async append(tag: string, entries: readonly Fields[]): Promise<readonly AppendOutcome[]> {
+  async append(tag: string, entries: readonly Fields[], run?: AppendRun): Promise<readonly AppendOutcome[]> {
     const { publish, timeoutMs, waitReplicas } = this.#options
     const startedAt = performance.now()
     const leftMs = () => Math.max(1, timeoutMs - (performance.now() - startedAt))
     try {
-      await ready(publish, timeoutMs)
+      // What can be sent is sent before this returns: the server works while the caller makes more.
+      if (publish.status !== 'ready') await ready(publish, timeoutMs)
     } catch (cause) {
       return entries.map(() => ({ ok: false, sent: 'no', cause }))
     }
-    const parts = appendParts(entries).map((part) => this.#send(tag, part, leftMs()))
+    const parts = appendParts(entries, run).map((part) => this.#send(tag, part, leftMs()))
     const outcomes = (await Promise.all(parts)).flat()
     if (waitReplicas === 0 || !outcomes.some(({ ok }) => ok)) return outcomes
     const cause = await this.#replicated(tag, leftMs())

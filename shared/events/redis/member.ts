@@ -1,5 +1,6 @@
+import { originOf } from '../entry.ts'
 import { compareIds } from '../entry-id.ts'
-import { type Entry, type GroupMember, type Move, type MoveOutcome, NOTE, originOf } from '../transport.ts'
+import { type Entry, type GroupMember, type Move, type MoveOutcome, NOTE } from '../transport.ts'
 import { GroupReader } from './group-reader.ts'
 import * as groups from './group-scripts.ts'
 import * as holding from './holding-scripts.ts'

@@ -2,6 +2,7 @@ import type { EventLogger } from '../observer.ts'
 import type { SubscriptionStore } from '../store.ts'
 import type {
   AppendOutcome,
+  AppendRun,
   Fields,
   GroupMember,
   GroupOperations,
@@ -60,8 +61,8 @@ export class RedisStreams implements StreamTransport {
     return this.#reading.size
   }
 
-  append(tag: string, entries: readonly Fields[]): Promise<readonly AppendOutcome[]> {
-    return this.#appender.append(tag, entries)
+  append(tag: string, entries: readonly Fields[], run?: AppendRun): Promise<readonly AppendOutcome[]> {
+    return this.#appender.append(tag, entries, run)
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {

@@ -56,7 +56,7 @@ export const calls: readonly Defence[] = [
     name: 'notes of ours alone',
     test: 'tests/security/hostile-events.test.ts',
     edits: one(
-      'shared/events/consume/attempts.ts',
+      'shared/events/entry.ts',
       'return Number.isSafeInteger(count) && count >= 0 ? count : 0',
       'return count',
     ),

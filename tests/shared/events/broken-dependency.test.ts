@@ -29,11 +29,15 @@ describe.skipIf(!hasRedisServer)('a subscription whose handler calls another ser
     })
     const { events } = await redis.open({ prefix: redis.newPrefix().prefix })
     const handled = new Map<number, number>()
-    events.subscribe(ThingMade, { name: 'sub', attempts: 3, concurrency: 1, pauseMs: 50 }, async ({ data, attempt }) => {
-      const { status } = await http(server.url)
-      if (status !== 200) throw new Error('away')
-      handled.set(data.n, attempt)
-    })
+    events.subscribe(
+      ThingMade,
+      { name: 'sub', attempts: 3, concurrency: 1, pauseMs: 50 },
+      async ({ data, attempt }) => {
+        const { status } = await http(server.url)
+        if (status !== 200) throw new Error('away')
+        handled.set(data.n, attempt)
+      },
+    )
     await events.start()
 
     const things = Array.from({ length: 20 }, (_, n) => ({ n, of: 'wood' }))

@@ -7,6 +7,7 @@ import type { EventsOptions } from '../../../shared/events/events.ts'
 import { MemoryBroker } from '../../../shared/events/memory/streams.ts'
 import type { Consumption } from '../../../shared/events/observer.ts'
 import { memoryStore } from '../../../shared/events/store.ts'
+import type { AppendRun } from '../../../shared/events/transport.ts'
 import { memoryTransports } from '../../../shared/events/transports.ts'
 import { eventually } from '../../../shared/testing/eventually.ts'
 import { silent } from './support/silent.ts'
@@ -43,6 +44,29 @@ test('publishing with trx writes to the outbox and sends nothing', async () => {
   ])
   expect(handled).toBe(0)
   await events.close()
+})
+
+test('what is published in one turn is sent a hundred at a time, each part behind the others', async () => {
+  const transports = memoryTransports()
+  const parts: { size: number; run: AppendRun | undefined }[] = []
+  const append = transports.streams.append.bind(transports.streams)
+  transports.streams.append = (tag, entries, run) => {
+    parts.push({ size: entries.length, run })
+    return append(tag, entries, run)
+  }
+  const events = clientOf({ transports })
+
+  const many = Array.from({ length: 250 }, () => events.publish(UserCreated, ada))
+  const sizesAtOnce = parts.map(({ size }) => size)
+  await Promise.all(many)
+  await events.publish(UserCreated, ada)
+
+  expect(sizesAtOnce).toEqual([100, 100])
+  expect(parts.map(({ size }) => size)).toEqual([100, 100, 50, 1])
+  const [{ run } = { run: undefined }, ...others] = parts
+  expect(run).toBeInstanceOf(Map)
+  expect(others.map((part) => part.run === run)).toEqual([true, true, false])
+  expect(parts.at(-1)?.run).toBeUndefined()
 })
 
 test('what a relay forwards arrives with its sequence, and is safe once every subscription is done', async () => {

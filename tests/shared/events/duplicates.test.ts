@@ -8,6 +8,7 @@ import { tagKeys } from '../../../shared/events/redis/keys.ts'
 import { enforceRetention } from '../../../shared/events/redis/retention.ts'
 import { runScript } from '../../../shared/events/redis/run-script.ts'
 import { memoryStore } from '../../../shared/events/store.ts'
+import type { AppendRun } from '../../../shared/events/transport.ts'
 import { ThingMade } from '../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../shared/testing/eventually.ts'
 import { type OpenOptions, openEvents } from './support/open-events.ts'
@@ -98,24 +99,34 @@ describe.skipIf(!hasRedisServer)('an event published again, on Redis', () => {
     expect(ofOne).toEqual(ofOne.toSorted((a, b) => a - b))
   })
 
-  test('no event is added after one of its key that failed, however many are sent together', async () => {
-    const { transports, stream } = await open()
-    const keys = ['a', 'b', 'c']
-    const entries = Array.from({ length: 450 }, (_, at) => {
-      const key = keys[at % 3] ?? ''
-      return entry(`${key}-${at}`, key, at === 60 || at === 200)
-    })
+  test.each([
+    { calls: 'one call', size: 450 },
+    { calls: 'several calls of one run', size: 100 },
+  ])(
+    'no event is added after one of its key that failed, however many are sent in $calls',
+    async ({ size }) => {
+      const { transports, stream } = await open()
+      const keys = ['a', 'b', 'c']
+      const entries = Array.from({ length: 450 }, (_, at) => {
+        const key = keys[at % 3] ?? ''
+        return entry(`${key}-${at}`, key, at === 60 || at === 200)
+      })
 
-    const outcomes = await transports.streams.append('thing', entries)
+      const run: AppendRun = new Map()
+      const parts = Array.from({ length: Math.ceil(450 / size) }, (_, part) =>
+        transports.streams.append('thing', entries.slice(part * size, (part + 1) * size), run),
+      )
+      const outcomes = (await Promise.all(parts)).flat()
 
-    const failed = outcomes.flatMap((outcome, at) => (outcome.ok ? [] : [{ at, ...outcome }]))
-    const expected = entries
-      .map((_, at) => at)
-      .filter((at) => (at % 3 === 0 ? at >= 60 : at % 3 === 2 && at >= 200))
-    expect(failed.map(({ at }) => at)).toEqual(expected)
-    expect(new Set(failed.map(({ sent }) => sent))).toEqual(new Set(['no']))
-    expect(await shared.client.xlen(stream)).toBe(450 - expected.length)
-  })
+      const failed = outcomes.flatMap((outcome, at) => (outcome.ok ? [] : [{ at, ...outcome }]))
+      const expected = entries
+        .map((_, at) => at)
+        .filter((at) => (at % 3 === 0 ? at >= 60 : at % 3 === 2 && at >= 200))
+      expect(failed.map(({ at }) => at)).toEqual(expected)
+      expect(new Set(failed.map(({ sent }) => sent))).toEqual(new Set(['no']))
+      expect(await shared.client.xlen(stream)).toBe(450 - expected.length)
+    },
+  )
 
   test('no event is added when the part of the call that has the one before it was refused', async () => {
     const { stream, prefix } = await open()

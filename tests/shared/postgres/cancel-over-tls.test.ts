@@ -36,7 +36,8 @@ beforeAll(async () => {
   await eventually(async () => expect((await sql`show ssl`.execute(db)).rows).toEqual([{ ssl: 'on' }]))
   const { hostname, port } = new URL(postgres.url)
   proxy = createServer((client) => {
-    client.once('data', (bytes) => {
+    client.once('data', (data) => {
+      const bytes = data as Buffer
       beginnings.push(bytes.readInt32BE(4))
       const server = connectSocket(Number(port), hostname, () => server.write(bytes))
       server.on('error', () => client.destroy())

@@ -126,9 +126,10 @@ describe('a connection on which something was cancelled', () => {
     const waitFor = lookup((kysely: Kysely<never>, seconds: number) =>
       kysely.selectNoFrom(sql`pg_sleep(${seconds})`.as('slept')),
     )
+    await waitFor(db, 0)
 
     const outcomes = await Promise.allSettled([
-      within(60, () => waitFor(db, 0.3)),
+      within(200, () => waitFor(db, 0.4)),
       within(60_000, () => waitFor(db, 0.1)),
     ])
 
