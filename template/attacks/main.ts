@@ -31,10 +31,16 @@ function failures({ edits, test }: Pick<Defence, 'edits' | 'test'>): readonly st
     const env = { ...process.env, NO_COLOR: '1' }
     // An attack that nothing stops may have no end.
     const limits = { timeout: 120_000, killSignal: 'SIGKILL' } as const
-    const { stderr } = spawnSync(process.execPath, args, { cwd: tree, encoding: 'utf8', env, ...limits })
+    const { stderr, signal } = spawnSync(process.execPath, args, {
+      cwd: tree,
+      encoding: 'utf8',
+      env,
+      ...limits,
+    })
     if (!/^\(pass\) /m.test(stderr)) return edits.length === 0 ? ['it does not run'] : []
     // Bun names them once more at the end.
     return [
+      ...(signal === null ? [] : ['the attack goes on for ever']),
       ...new Set([...stderr.matchAll(/^\(fail\) (.+?)(?: \[[\d.]+m?s\])?$/gm)].map(([, name = '']) => name)),
     ]
   } finally {
