@@ -1,3 +1,4 @@
+import { notedAttempts } from './entry.ts'
 import { EventError } from './errors.ts'
 import type { SubscriptionStore } from './store.ts'
 import { type GroupOperations, NOTE, type StoredEntry, type StreamTransport } from './transport.ts'
@@ -211,7 +212,7 @@ function letterOf(subscription: string, tag: string, { id, fields }: StoredEntry
     reason: fields[NOTE.reason] ?? '',
     error: fields[NOTE.error] ?? '',
     stack: fields[NOTE.stack] ?? '',
-    attempts: Number(fields[NOTE.attempts] ?? 0),
+    attempts: notedAttempts({ fields }),
     failedAt: fields[NOTE.failedAt] ?? '',
     origin: fields[NOTE.origin] ?? '',
     fields: Object.fromEntries(attributes),

@@ -1,17 +1,14 @@
-import { FormatRegistry, type TSchema } from '@sinclair/typebox'
+import type { TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
+import { registerDateTime } from '../date-time.ts'
 import type { Issue } from './errors.ts'
 
 const MAX_ISSUES = 20
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i
 
 const compiled = new WeakMap<TSchema, TypeCheck<TSchema>>()
 
 function compile(schema: TSchema): TypeCheck<TSchema> {
-  // TypeBox refuses every value of a format nobody registered.
-  if (!FormatRegistry.Has('date-time')) {
-    FormatRegistry.Set('date-time', (text) => RFC3339.test(text) && !Number.isNaN(Date.parse(text)))
-  }
+  registerDateTime()
   const check = TypeCompiler.Compile(schema)
   compiled.set(schema, check)
   return check

@@ -1,4 +1,5 @@
 import type { AnyElysia } from 'elysia'
+import { registerDateTime } from '../date-time.ts'
 import { unknownFields, unsafeValues } from './json-safety.ts'
 import { SharedError } from './problem-errors.ts'
 import { routeTable } from './route-table.ts'
@@ -20,6 +21,7 @@ export function jsonBody({
   timeoutMs?: number
   maxDepth?: number
 }) {
+  registerDateTime()
   return <App extends AnyElysia>(app: App): App => {
     const routes = routeTable(app)
     const received = new WeakMap<Request, unknown>()

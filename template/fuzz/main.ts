@@ -18,6 +18,8 @@ const { values } = parseArgs({
 })
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
 const slowestMs = 1_000
+/** In so many every operation must have had its success. */
+const enough = 10_000
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -84,6 +86,7 @@ try {
       : []),
     ...(health.status === 200 ? [] : [`health answers ${health.status}: ${await health.text()}`]),
     ...(p99 < slowestMs ? [] : [`one of a hundred takes longer than ${slowestMs} ms`]),
+    ...(took.length < enough ? [] : never).map(({ method, path }) => `${method} ${path} never succeeds`),
     ...broken.slice(0, 5).map((line) => `a line of the log: ${line}`),
   ]
   for (const problem of problems) say(`failed: ${problem}`)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
+import { meaningOf } from './known.ts'
 import type { Operation } from './operations.ts'
-import { canary, hostileText, hostileValue, nearTo } from './values.ts'
+import { canary, fieldOf, hostileText, hostileValue, nearTo, type Words } from './values.ts'
 
 export const callers = ['nobody', 'forger', 'applicant', 'executor', 'manager', 'admin'] as const
 export type Caller = (typeof callers)[number]
@@ -15,7 +16,8 @@ export interface FuzzRequest {
 }
 
 /** Requests for one operation: by anybody, near to its schema, or far from it. */
-export function requestsFor(operation: Operation, words: readonly string[]): fc.Arbitrary<FuzzRequest> {
+export function requestsFor(operation: Operation, known: readonly string[]): fc.Arbitrary<FuzzRequest> {
+  const words = { known, of: (name: string) => meaningOf(operation, name) }
   return fc.record({
     operation: fc.constant(operation),
     caller: fc.oneof({ weight: 3, arbitrary: fc.constant<Caller>('admin') }, fc.constantFrom(...callers)),
@@ -29,18 +31,19 @@ export function requestsFor(operation: Operation, words: readonly string[]): fc.
 export const describeRequest = ({ operation, caller, target, headers, body }: FuzzRequest) =>
   `${operation.method} ${target} as ${caller}, ${JSON.stringify(headers)}, body ${body ?? 'none'}`
 
-function targetOf({ path, parameters }: Operation, words: readonly string[]): fc.Arbitrary<string> {
+function targetOf({ path, parameters }: Operation, words: Words): fc.Arbitrary<string> {
   const values = Object.fromEntries(
     parameters
       .filter((parameter) => parameter.in !== 'header')
       .map(({ in: place, name, schema }) => {
-        const near = nearTo(schema, words).map((value) => encode(String(value)))
+        const near = fieldOf(name, schema, words).map((value) => encode(String(value)))
         const text = fc.oneof(
           { weight: 3, arbitrary: near },
           hostileText.map(encode),
           fc.constantFrom(...raw),
         )
-        return [`${place} ${name}`, place === 'path' ? text.map(asSegment) : fc.option(text)]
+        // Most of what is hostile there is hostile enough alone.
+        return [`${place} ${name}`, place === 'path' ? text.map(asSegment) : fc.option(text, { freq: 1 })]
       }),
   )
   return fc.record(values).chain((given) => {
@@ -92,10 +95,7 @@ function headersOf({ parameters, body }: Operation): fc.Arbitrary<Record<string,
     .map(([headers, type]) => ({ ...headers, ...(body !== undefined && { 'content-type': type }) }))
 }
 
-function bodyOf(
-  schema: NonNullable<Operation['body']>,
-  words: readonly string[],
-): fc.Arbitrary<string | undefined> {
+function bodyOf(schema: NonNullable<Operation['body']>, words: Words): fc.Arbitrary<string | undefined> {
   const near = nearTo(schema, words)
   const names = [
     ...Object.keys(schema.properties ?? {}),

@@ -3,6 +3,7 @@ import { testSecret } from '../../tests/support/service.ts'
 import { createJudge, type FuzzAnswer } from './judge.ts'
 import { type Document, readOperations } from './operations.ts'
 import type { Caller, FuzzRequest } from './requests.ts'
+import { createSupplies } from './supplies.ts'
 
 /** Of every user here; no answer and no line of the log may hold it. */
 const password = 'planted-harbour-lantern-83'
@@ -19,11 +20,15 @@ export async function openStage() {
   const tokens = new Map<Caller, string>()
   let users = 0
 
-  const enter = async (role: Caller): Promise<string> => {
+  const newcomer = async (role: Caller): Promise<string> => {
     users += 1
     const email = `fuzz-${users}@example.org`
     const create = ['users', 'create', '--email', email, '--role', role, '--password-stdin']
     await service.command(create, { input: password })
+    return email
+  }
+  const enter = async (role: Caller): Promise<string> => {
+    const email = await newcomer(role)
     const headers = { 'content-type': 'application/json' }
     const body = JSON.stringify({ email, password })
     const answer = await fetch(`${service.url}/api/auth/login`, { method: 'POST', headers, body })
@@ -38,6 +43,16 @@ export async function openStage() {
     return caller === 'forger' ? forged : (tokens.get(caller) ?? (await enter(caller)))
   }
 
+  const asAdmin = async (method: string, path: string, body?: unknown): Promise<Response> => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${await tokenOf('admin')}` }
+    const sent = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
+    const answer = await fetch(`${service.url}${path}`, sent)
+    if (answer.status !== 401) return answer
+    tokens.delete('admin')
+    return await asAdmin(method, path, body)
+  }
+  const supplies = createSupplies({ service, password, asAdmin, newcomer: () => newcomer('manager') })
+
   return {
     service,
     operations: readOperations(document),
@@ -45,12 +60,15 @@ export async function openStage() {
     /** The log is read for them as well. */
     secrets,
     async subscriptions(): Promise<readonly string[]> {
-      const headers = { authorization: `Bearer ${await tokenOf('admin')}` }
-      const answer = await fetch(`${service.url}/api/events/subscriptions`, { headers })
+      const answer = await asAdmin('GET', '/api/events/subscriptions')
       const { items } = (await answer.json()) as { items: readonly { readonly subscription: string }[] }
       return items.map(({ subscription }) => subscription)
     },
-    async send({ operation, caller, target, headers, body }: FuzzRequest): Promise<FuzzAnswer> {
+    async send({ operation, caller, headers, ...texts }: FuzzRequest): Promise<FuzzAnswer> {
+      const [target, body] = await supplies.fill([
+        texts.target,
+        ...(texts.body === undefined ? [] : [texts.body]),
+      ])
       const token = await tokenOf(caller)
       const cut = new AbortController()
       const started = performance.now()
@@ -65,9 +83,13 @@ export async function openStage() {
       if (isEndless) cut.abort()
       // Somebody was deactivated or given another role by a request before.
       if (answer.status === 401 && operation.isGuarded) tokens.delete(caller)
+      if (answer.ok && operation.method === 'DELETE') supplies.used()
       const text = isEndless ? '' : await answer.text()
       return { status: answer.status, headers: answer.headers, text, tookMs: performance.now() - started }
     },
-    close: () => service.close(),
+    async close(): Promise<void> {
+      supplies.close()
+      await service.close()
+    },
   }
 }

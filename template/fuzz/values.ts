@@ -54,8 +54,14 @@ export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue(),
 )
 
-/** Values of a schema, or near to it; `words` are texts that mean something to this service. */
-export function nearTo(schema: Schema, words: readonly string[]): fc.Arbitrary<unknown> {
+/** Texts that mean something: to this service, and as a field of that name. */
+export interface Words {
+  readonly known: readonly string[]
+  readonly of: (name: string) => string | undefined
+}
+
+/** Values of a schema, or near to it. */
+export function nearTo(schema: Schema, words: Words): fc.Arbitrary<unknown> {
   if (schema.const !== undefined) return fc.constant(schema.const)
   if (schema.anyOf) return fc.oneof(...schema.anyOf.map((variant) => nearTo(variant, words)))
   switch (schema.type) {
@@ -71,7 +77,7 @@ export function nearTo(schema: Schema, words: readonly string[]): fc.Arbitrary<u
     case 'object':
       return fc.record(
         Object.fromEntries(
-          Object.entries(schema.properties ?? {}).map(([name, child]) => [name, nearTo(child, words)]),
+          Object.entries(schema.properties ?? {}).map(([name, child]) => [name, fieldOf(name, child, words)]),
         ),
         { requiredKeys: [...(schema.required ?? [])] },
       )
@@ -82,12 +88,20 @@ export function nearTo(schema: Schema, words: readonly string[]): fc.Arbitrary<u
   }
 }
 
+/** More often than not what is known to be good for it. */
+export function fieldOf(name: string, schema: Schema, words: Words): fc.Arbitrary<unknown> {
+  const known = words.of(name)
+  if (known === undefined) return nearTo(schema, words)
+  const good = fc.constant(schema.type === 'array' ? [known] : known)
+  return fc.oneof({ weight: 3, arbitrary: good }, nearTo(schema, words))
+}
+
 function numberOf({ minimum = -1000, maximum = 1000 }: Schema): fc.Arbitrary<number> {
   const near = fc.integer({ min: minimum, max: Math.min(maximum, minimum + 60) })
   return fc.oneof({ weight: 4, arbitrary: near }, fc.constantFrom(minimum, maximum))
 }
 
-function textOf({ format, pattern, minLength = 0, maxLength = 60 }: Schema, words: readonly string[]) {
+function textOf({ format, pattern, minLength = 0, maxLength = 60 }: Schema, words: Words) {
   if (format === 'date-time')
     return fc.oneof(
       fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
@@ -95,7 +109,7 @@ function textOf({ format, pattern, minLength = 0, maxLength = 60 }: Schema, word
     )
   const long = Math.min(maxLength, 60)
   const own = [
-    fc.constantFrom(...words),
+    fc.constantFrom(...words.known),
     fc.string({ unit: 'grapheme', minLength: Math.min(minLength, long), maxLength: long }),
   ]
   return pattern === undefined

@@ -1,4 +1,4 @@
-import { originOf, refOf } from '../entry.ts'
+import { notedAttempts, originOf, refOf } from '../entry.ts'
 import type { EventIdentity } from '../inbox.ts'
 import { type Entry, type Move, NOTE } from '../transport.ts'
 import { failureNotes } from './fate.ts'
@@ -28,7 +28,7 @@ export function deliveryOf(
   subscription: Subscription,
   { replay, now }: { readonly replay: boolean; readonly now: number },
 ): Delivery {
-  const earlier = Number(entry.fields[NOTE.attempts] ?? 0) + entry.deliveries - 1
+  const earlier = notedAttempts(entry) + entry.deliveries - 1
   const verdict = receive(entry, subscription, replay)
   const base = { entry, ref: refOf(entry), probed: false, duplicate: false }
   const decide = (key: string | undefined, decided: Move): Delivery => ({

@@ -1,5 +1,5 @@
 import { readData, readKey } from '../decode.ts'
-import { originOf } from '../entry.ts'
+import { notedAttempts, originOf } from '../entry.ts'
 import { millisecondsOf } from '../entry-id.ts'
 import { fromFields } from '../envelope.ts'
 import { EventError, EventUndecodableError, EventVersionUnknownError } from '../errors.ts'
@@ -37,7 +37,7 @@ export function receive(entry: Entry, subscription: Subscription, replay: boolea
       causationId: envelope.causationid,
       sequence: envelope.sequence,
       entryId,
-      attempt: Number(fields[NOTE.attempts] ?? 0) + entry.deliveries,
+      attempt: notedAttempts(entry) + entry.deliveries,
       redelivered: fields[NOTE.redelivered] !== undefined,
       replay: replay || fields[NOTE.replay] !== undefined,
     } satisfies ReceivedEvent

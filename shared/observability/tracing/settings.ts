@@ -128,10 +128,11 @@ function parsePairs(text: string): Record<string, string> | undefined {
   const pairs: Record<string, string> = {}
   for (const part of text.split(',')) {
     if (part.trim() === '') continue
-    const [, key, value] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(part) ?? []
-    if (key === undefined || value === undefined) return undefined
+    const [name = '', ...rest] = part.split('=')
+    const key = name.trim()
+    if (rest.length === 0 || key === '' || /\s/.test(key)) return undefined
     try {
-      pairs[decodeURIComponent(key)] = decodeURIComponent(value)
+      pairs[decodeURIComponent(key)] = decodeURIComponent(rest.join('=').trim())
     } catch {
       return undefined
     }

@@ -125,6 +125,18 @@ describe('every error is a problem', () => {
   })
 
   test.each([
+    '-004713-11-23T00:00:00Z',
+    '%2B275760-09-13T00:00:00Z',
+    '"2026-01-01T00:00:00Z"',
+    '2026-01-01T00:00',
+  ])('the query from=%s is no date', async (date) => {
+    const { status, body } = await service.call('GET', `/api/audit?from=${date}`, { token })
+
+    expect(status).toBe(422)
+    expect(body).toMatchObject({ errors: [{ path: '/from' }] })
+  })
+
+  test.each([
     ['/api/audit?from=0000-01-01T00:00:00Z'],
     ['/api/audit?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z'],
     [`/api/audit?cursor=${btoa('999999999999999.999999999999999').replaceAll('=', '')}`],
