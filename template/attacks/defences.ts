@@ -3,7 +3,7 @@ import type { Edit } from '../chaos/build.ts'
 /** Something that an attack fails at, and how to take it out of a copy of the source. */
 export interface Defence {
   readonly name: string
-  /** The file of `tests/security`, or one beside the code, that must fail without it. */
+  /** The file of `tests/security`, or of the template, that must fail without it. */
   readonly test: string
   /** Each must match exactly once, so that none outlives the code it was written for. */
   readonly edits: readonly Edit[]
@@ -69,7 +69,7 @@ export const defences: readonly Defence[] = [
   },
   {
     name: 'NUL in paths',
-    test: 'tests/shared/http/bodies.test.ts',
+    test: './template/tests/shared/http/bodies.test.ts',
     edits: one('shared/http/json-body.ts', '{ ...query, ...params }', 'query'),
   },
 ]
