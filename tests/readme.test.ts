@@ -41,26 +41,6 @@ describe('the configuration in README and .env.example', () => {
   })
 })
 
-describe('the code in README', () => {
-  const blocks = [...readme.matchAll(/```ts (\S+)\n([\s\S]*?)```/g)]
-  /** README may show code less deep in than it is. */
-  const flat = (text: string) =>
-    text
-      .split('\n')
-      .map((line) => line.trim())
-      .filter(Boolean)
-      .join('\n')
-
-  test.each(blocks.map(([, file = '', code = '']) => [file, code]))('of %s is there', (file, code) => {
-    expect(flat(readFileSync(join(root, file), 'utf8'))).toContain(flat(code))
-  })
-
-  test('names a file for every block', () => {
-    expect(readme.match(/^```ts$/gm)).toBeNull()
-    expect(blocks.length).toBeGreaterThan(4)
-  })
-})
-
 describe('the first five requests of README', () => {
   const password = 'correct horse battery'
   const blocks = [...readme.matchAll(/```sh request\n([\s\S]*?)```\n```(json|text) answer\n([\s\S]*?)```/g)]

@@ -24,7 +24,7 @@ function failures({ edits, test }: Pick<Defence, 'edits' | 'test'>): readonly st
   const folder = mkdtempSync(join(tmpdir(), 'attacks-'))
   try {
     const tree = copyOfTree(folder)
-    for (const name of ['tests', 'bunfig.toml', '.env.example'])
+    for (const name of ['tests', 'template/tests', 'bunfig.toml', '.env.example'])
       cpSync(join(root, name), join(tree, name), { recursive: true })
     for (const edit of edits) apply(tree, edit)
     const args = ['test', '--timeout', '20000', test]

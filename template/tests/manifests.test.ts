@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { type Manifest, overlays, render } from '../../tests/support/kubernetes.ts'
+import { type Manifest, overlays, render } from './support/kubernetes.ts'
 import { schemaProblems, typeProblems } from './support/manifest-schemas.ts'
 
 setDefaultTimeout(60_000)

@@ -58,7 +58,7 @@ export const data: readonly Defence[] = [
   },
   {
     name: 'NUL in paths',
-    test: 'tests/shared/http/bodies.test.ts',
+    test: './template/tests/shared/http/bodies.test.ts',
     edits: one('shared/http/json-body.ts', '{ ...query, ...params }', 'query'),
   },
 ]

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Manifest } from '../../../tests/support/kubernetes.ts'
+import type { Manifest } from './kubernetes.ts'
 
 const template = resolve(import.meta.dirname, '../..')
 

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { YAML } from 'bun'
 import { freePort } from '../../../scripts/embedded/free-port.ts'
 import { eventually } from '../../../shared/testing/index.ts'
-import { readDeployFile } from '../../../tests/support/deploy.ts'
 import { spawnProgram } from '../../../tests/support/process.ts'
+import { readDeployFile } from './deploy.ts'
 
 export interface Target {
   readonly job: string
