@@ -27,7 +27,7 @@ export function findContractProblems({ folder, contracts, update = false }: Cont
       problems.push(...compareSnapshot(schemas, name, contract, wanted[name] as Schema, update))
     }
   }
-  return [...problems, ...findGoldenProblems(join(folder, 'golden.json'), contracts, update)]
+  return [...problems, ...findGoldenProblems(folder, contracts, update)]
 }
 
 function findRemoved(schemas: string, contracts: readonly EventContract[]): string[] {
@@ -70,16 +70,18 @@ function compareSnapshot(
   return write(file, schema)
 }
 
-/** What was removed is held by its snapshots: with `update` its payloads go without a word. */
-function findGoldenProblems(file: string, contracts: readonly EventContract[], update: boolean): string[] {
+/** With `update` the payloads go of what has neither a contract nor a snapshot any more. */
+function findGoldenProblems(folder: string, contracts: readonly EventContract[], update: boolean): string[] {
+  const file = join(folder, 'golden.json')
   const golden = existsSync(file) ? readJson(file) : {}
   const names = new Set(
     contracts.flatMap((one) => versionsOf(one).map((version) => `${one.name}.v${version}`)),
   )
   const strange = Object.keys(golden).filter((name) => !names.has(name))
-  if (update && strange.length > 0) {
-    write(file, Object.fromEntries(Object.entries(golden).filter(([name]) => names.has(name))))
-    return findGoldenProblems(file, contracts, false)
+  const gone = strange.filter((name) => !existsSync(join(folder, 'schemas', `${name}.json`)))
+  if (update && gone.length > 0) {
+    write(file, Object.fromEntries(Object.entries(golden).filter(([name]) => !gone.includes(name))))
+    return findGoldenProblems(folder, contracts, false)
   }
   return [
     ...strange.map((name) => `${name} has a golden payload and no contract`),

@@ -93,7 +93,9 @@ describe('what bun create makes', () => {
     expect(bun('run', 'check')).toContain('size: src')
     bun('test', '--timeout', '20000', ...nameMatters)
     bun('run', 'build')
-    const manifests = run('kubectl', ['kustomize', 'deploy/kubernetes/overlays/prod'], { cwd: service.folder })
+    const manifests = run('kubectl', ['kustomize', 'deploy/kubernetes/overlays/prod'], {
+      cwd: service.folder,
+    })
 
     const program = join(service.folder, 'dist/billing')
     expect(manifests).toContain('name: billing-migrate.1.0.0')
