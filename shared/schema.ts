@@ -10,6 +10,8 @@ import {
   TypeRegistry,
 } from '@sinclair/typebox'
 
+export { registerDateTime } from './date-time.ts'
+
 /** A closed set as a schema: `OneOf(['draft', 'sent'] as const)`. */
 export function OneOf<const Values extends readonly string[]>(
   values: Values,

@@ -1,4 +1,10 @@
-import { addEventCommands, addOutboxCommands, addSecretsCommand, lesson } from '@kiln/shared/command-line'
+import {
+  addEventCommands,
+  addMigrateCommands,
+  addOutboxCommands,
+  addSecretsCommand,
+  lesson,
+} from '@kiln/shared/command-line'
 import { AppError } from '@kiln/shared/errors'
 import { outboxStatus } from '@kiln/shared/postgres'
 import { openServiceOutbox, outboxConfigKeys } from '@kiln/shared/service'
@@ -9,7 +15,11 @@ import { type CreateUserOptions, createUserWithPassword } from './commands/creat
 import { withServiceEvents } from './commands/events.ts'
 import { findUnreadiness, healthcheckConfigKeys } from './commands/healthcheck.ts'
 import { type Config, describeConfig, loadConfig } from './config.ts'
-import { databaseConfigKeys, withAdministrativeDatabase } from './infrastructure/database/connection.ts'
+import {
+  type Database,
+  databaseConfigKeys,
+  withAdministrativeDatabase,
+} from './infrastructure/database/connection.ts'
 import { migrateDown, migrateUp, migrationStatus } from './infrastructure/database/migrations/index.ts'
 import { roles, type Schema } from './infrastructure/database/schema.ts'
 import { registry } from './infrastructure/events.ts'
@@ -83,39 +93,17 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
       outcome.exitCode = await serve(loadConfig(env), options)
     })
 
-  const migrate = program.command('migrate').description('bring the database schema up to date')
-  migrate
-    .command('up')
-    .description('apply what is missing; safe from several processes at once')
-    .action(() =>
-      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) =>
-        printNames('applied', await migrateUp(db)),
-      ),
-    )
-  migrate
-    .command('down')
-    .description('take the newest migration back')
-    .action(() =>
-      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) =>
-        printNames('reverted', await migrateDown(db)),
-      ),
-    )
-  migrate
-    .command('status')
-    .description('list the migrations; exit code 1 while one is missing')
-    .option('--json', 'for programs')
-    .action(({ json }: { json?: boolean }) =>
-      withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), async (db) => {
-        const status = await migrationStatus(db)
-        if (status.some(({ executedAt }) => executedAt === undefined)) outcome.exitCode = exitCodes.failed
-        if (json) printJson(status.map(({ name, executedAt = null }) => ({ name, applied_at: executedAt })))
-        else
-          for (const { name, executedAt } of status)
-            print(`${name}  ${executedAt?.toISOString() ?? 'missing'}`)
-      }),
-    )
-  const printNames = (verb: string, names: readonly string[]) =>
-    print(names.length === 0 ? 'nothing to do' : names.map((name) => `${verb} ${name}`).join('\n'))
+  const withDatabase = <T>(work: (db: Database) => Promise<T>) =>
+    withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), work)
+  addMigrateCommands(program, {
+    print,
+    up: () => withDatabase(migrateUp),
+    down: () => withDatabase(migrateDown),
+    status: () => withDatabase(migrationStatus),
+    missing() {
+      outcome.exitCode = exitCodes.failed
+    },
+  })
 
   program
     .command('users')
@@ -153,7 +141,7 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     print,
     stderr,
     isTerminal,
-    status: () => withAdministrativeDatabase(loadConfig(env, databaseConfigKeys), outboxStatus),
+    status: () => withDatabase(outboxStatus),
     withOutbox: (work) => withServiceEvents(env, stderr, ({ outbox }) => work(outbox)),
   })
   addSecretsCommand(program, { print })

@@ -1,5 +1,6 @@
 export { addEventCommands } from './events.ts'
 export { lesson } from './lessons.ts'
+export { addMigrateCommands, type MigrateCommandsOptions } from './migrate.ts'
 export type { EventCommandsOptions } from './options.ts'
 export { addOutboxCommands, type OutboxCommandsOptions } from './outbox.ts'
 export { askReadiness } from './readiness.ts'

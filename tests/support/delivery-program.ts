@@ -5,11 +5,7 @@
  */
 import { redisTransports } from '@kiln/shared'
 import { eventConnector } from '@kiln/shared/redis'
-import { deliverySuite, type Ground } from '@kiln/shared/testing'
-import { MemoryBroker } from '../../shared/events/memory/streams.ts'
-import { memoryReplayJobs } from '../../shared/events/replay-jobs.ts'
-import { memoryStore } from '../../shared/events/store.ts'
-import { memoryTransports } from '../../shared/events/transports.ts'
+import { deliverySuite, type Ground, memoryGround } from '@kiln/shared/testing'
 
 /** One sentence, and why it does not hold. */
 export interface Outcome {
@@ -27,19 +23,7 @@ const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 const { REDIS_URL: url, EVENTS_PREFIX: prefix } = process.env
 let grounds = 0
 
-async function inMemory(): Promise<Ground> {
-  const shared = {
-    broker: new MemoryBroker(),
-    store: { ...memoryStore(), exclusive: false },
-    replays: memoryReplayJobs(),
-  }
-  return {
-    transports: async (consumer) => memoryTransports({ ...shared, consumer }),
-    close: async () => {},
-  }
-}
-
-deliverySuite({ test, name: 'memory', open: inMemory })
+deliverySuite({ test, name: 'memory', open: memoryGround })
 if (url) {
   const connect = eventConnector(url, { name: 'delivery', timeoutMs: 5000 })
   const onRedis = async (): Promise<Ground> => {

@@ -3,7 +3,7 @@ import { type Defence, one } from './defence.ts'
 export const calls: readonly Defence[] = [
   {
     name: 'addresses of strangers',
-    test: 'template/tests/shared/http/http-client.test.ts',
+    test: './template/tests/shared/http/http-client.test.ts',
     edits: one(
       'shared/http/client/public-fetch.ts',
       'if (isIP(host) !== 0 && !isAllowed(host)) throw',
@@ -12,7 +12,7 @@ export const calls: readonly Defence[] = [
   },
   {
     name: 'addresses that names lead to',
-    test: 'template/tests/shared/http/http-client.test.ts',
+    test: './template/tests/shared/http/http-client.test.ts',
     edits: one(
       'shared/http/client/addresses.ts',
       'if (first === undefined || !addresses.every(({ address }) => isAllowed(address)))',
@@ -21,7 +21,7 @@ export const calls: readonly Defence[] = [
   },
   {
     name: 'ranges that are nobody’s to call',
-    test: 'template/tests/shared/http/http-client.test.ts',
+    test: './template/tests/shared/http/http-client.test.ts',
     edits: one(
       'shared/http/client/addresses.ts',
       "for (const range of ranges4) addRange(range, 'ipv4')",
@@ -30,12 +30,12 @@ export const calls: readonly Defence[] = [
   },
   {
     name: 'no redirects',
-    test: 'template/tests/shared/http/http-client.test.ts',
+    test: './template/tests/shared/http/http-client.test.ts',
     edits: one('shared/http/client/attempt.ts', "redirect: 'manual'", "redirect: 'follow'"),
   },
   {
     name: 'the size of an answer',
-    test: 'template/tests/shared/http/http-client.test.ts',
+    test: './template/tests/shared/http/http-client.test.ts',
     edits: one('shared/http/client/attempt.ts', 'if (size > maxBytes) throw', 'if (size < 0) throw'),
   },
   {

@@ -48,7 +48,7 @@ export const logins: readonly Defence[] = [
   },
   {
     name: 'counted before it is looked at',
-    test: 'template/tests/shared/http/limits/login-limit.test.ts',
+    test: './template/tests/shared/http/limits/login-limit.test.ts',
     edits: one(
       'shared/http/limits/login-limit.ts',
       'const refused = standing.used > standing.quota.points',
@@ -57,12 +57,12 @@ export const logins: readonly Defence[] = [
   },
   {
     name: 'accounts in any case',
-    test: 'template/tests/shared/http/limits/login-limit.test.ts',
+    test: './template/tests/shared/http/limits/login-limit.test.ts',
     edits: one('shared/http/limits/login-limit.ts', "account.normalize('NFKC').toLowerCase()", 'account'),
   },
   {
     name: 'waits that grow',
-    test: 'template/tests/shared/http/limits/login-limit.test.ts',
+    test: './template/tests/shared/http/limits/login-limit.test.ts',
     edits: one(
       'shared/http/limits/login-limit.ts',
       'firstBlockSeconds * 2 ** (strikes - 1)',

@@ -3,7 +3,7 @@ import { type Defence, one } from './defence.ts'
 export const requests: readonly Defence[] = [
   {
     name: 'the size of a URL',
-    test: 'template/tests/shared/http/web-guard.test.ts',
+    test: './template/tests/shared/http/web-guard.test.ts',
     edits: one(
       'shared/http/web-guard.ts',
       'if (request.url.length > maxUrlBytes)',
@@ -12,7 +12,7 @@ export const requests: readonly Defence[] = [
   },
   {
     name: 'the size of a body',
-    test: 'template/tests/shared/http/bodies.test.ts',
+    test: './template/tests/shared/http/bodies.test.ts',
     edits: [
       ...one('shared/http/json-body.ts', '    if (Number(declared) > maxBytes) throw tooLarge()\n', ''),
       ...one('shared/http/json-body.ts', '    if (bytes.byteLength > maxBytes) throw tooLarge()\n', ''),
@@ -20,7 +20,7 @@ export const requests: readonly Defence[] = [
   },
   {
     name: 'no compressed bodies',
-    test: 'template/tests/shared/http/bodies.test.ts',
+    test: './template/tests/shared/http/bodies.test.ts',
     edits: one(
       'shared/http/json-body.ts',
       "if (encoding !== null && encoding.toLowerCase() !== 'identity')",
@@ -38,7 +38,7 @@ export const requests: readonly Defence[] = [
   },
   {
     name: 'the depth of JSON',
-    test: 'template/tests/shared/http/bodies.test.ts',
+    test: './template/tests/shared/http/bodies.test.ts',
     edits: one(
       'shared/http/json-body.ts',
       'unsafeValues(body, { maxDepth })',
@@ -47,7 +47,7 @@ export const requests: readonly Defence[] = [
   },
   {
     name: 'characters and numbers of JSON',
-    test: 'template/tests/shared/http/bodies.test.ts',
+    test: './template/tests/shared/http/bodies.test.ts',
     edits: one('shared/http/json-safety.ts', 'problemOf(value) ?? (depth', '(depth'),
   },
   {
@@ -61,12 +61,12 @@ export const requests: readonly Defence[] = [
   },
   {
     name: 'security headers',
-    test: 'template/tests/shared/http/web-guard.test.ts',
+    test: './template/tests/shared/http/web-guard.test.ts',
     edits: one('shared/http/web-guard.ts', '      dress(headers)\n', '      dress(new Headers(headers))\n'),
   },
   {
     name: 'listed origins',
-    test: 'template/tests/shared/http/web-guard.test.ts',
+    test: './template/tests/shared/http/web-guard.test.ts',
     edits: one(
       'shared/http/cors.ts',
       '      if (origin === null || !allowed.has(origin)) return\n',
@@ -84,7 +84,7 @@ export const requests: readonly Defence[] = [
   },
   {
     name: 'secrets out of logs',
-    test: 'template/tests/shared/observability/logger.test.ts',
+    test: './template/tests/shared/observability/logger.test.ts',
     edits: one(
       'shared/observability/logger.ts',
       "redact: { paths: redactedPaths, censor: '[redacted]' }",

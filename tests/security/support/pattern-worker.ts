@@ -1,7 +1,6 @@
 import 'elysia'
+import { registerDateTime } from '@kiln/shared/schema'
 import { FormatRegistry } from '@sinclair/typebox'
-import { Timestamp } from '../../../shared/events/contracts/fields.ts'
-import { issuesOf } from '../../../shared/events/validation.ts'
 import { attackOn, type Judged } from './pattern-attack.ts'
 import type { FoundPattern } from './pattern-sources.ts'
 
@@ -31,7 +30,7 @@ function isSlow({ test, hostile }: Judged): boolean {
   return false
 }
 
-issuesOf(Timestamp, '')
+registerDateTime()
 const formats = [...FormatRegistry.Entries()].map(([format, test]): Judged => {
   const of = '2026-01-01T00:00:00.0Z'
   return {
