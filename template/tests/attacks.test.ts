@@ -14,7 +14,7 @@ test('the table of attacks names each defence and its test', () => {
   ]
 
   expect(rows.map(([, file, name]) => `${name}: ${file}`)).toEqual(
-    defences.map(({ name, test }) => `${name}: ${test}`),
+    defences.map(({ name, test }) => `${name}: ${test.replace(/^\.\//, '')}`),
   )
   expect(defences.filter(({ test }) => !existsSync(resolve(root, test)))).toEqual([])
 })
