@@ -1,4 +1,5 @@
 import {
+  type AsyncApiDocument,
   type Auth,
   createAuth,
   docs,
@@ -27,6 +28,7 @@ import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Config } from './config.ts'
+import { asyncApiOf } from './consumers.ts'
 import { problems } from './errors.ts'
 import type { Database } from './infrastructure/database/connection.ts'
 import { type Role, roles } from './infrastructure/database/schema.ts'
@@ -63,6 +65,8 @@ export interface AppDependencies extends FrameDependencies {
   readonly passwords: PasswordHasher
   readonly refreshTokenTtlSeconds: number
   readonly events: UserDependencies['events']
+  /** What the service publishes and consumes. */
+  readonly asyncApi: () => AsyncApiDocument
   /** Left out where no process lives on, see `edge.ts`. */
   readonly longLived?: LongLived
   /** Left out where they have a port of their own. */
@@ -71,10 +75,10 @@ export interface AppDependencies extends FrameDependencies {
 
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
-  const { operations, longLived, auth, web } = dependencies
+  const { operations, longLived, auth, web, asyncApi } = dependencies
   const { name: title, version, description } = packageJson
   const app = createFrame(dependencies)
-    .use(docs({ title, version, description, enabled: web.docsEnabled }))
+    .use(docs({ title, version, description, asyncApi, enabled: web.docsEnabled }))
     .use(exampleRoutes(dependencies))
     .use(authRoutes(dependencies))
     .use(jwksRoutes(auth))
@@ -106,7 +110,8 @@ export function serviceParts(config: Config, db: Database, onError?: (error: unk
   const { accessTokenTtlSeconds: ttlSeconds, refreshTokenTtlSeconds } = config
   const endedLogins = createEndedLogins({ read: readEndedLogins(db), ttlSeconds, onError })
   const auth = createAuth({ keys: tokenKeysOf(config), issuer, audience, ttlSeconds, roles, endedLogins })
-  return { db, auth, endedLogins, passwords: createPasswordHasher(), refreshTokenTtlSeconds }
+  const passwords = createPasswordHasher()
+  return { db, auth, endedLogins, passwords, refreshTokenTtlSeconds, asyncApi: () => asyncApiOf(config) }
 }
 
 function operationsRoutes({ health, registry }: OperationsDependencies) {

@@ -7,7 +7,7 @@ import {
 } from '@kiln/shared/command-line'
 import { AppError } from '@kiln/shared/errors'
 import { outboxStatus } from '@kiln/shared/postgres'
-import { openServiceOutbox, outboxConfigKeys } from '@kiln/shared/service'
+import { eventDocsConfigKeys, openServiceOutbox, outboxConfigKeys } from '@kiln/shared/service'
 import { ConfigurationError, type Environment } from '@kiln/shared/settings'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
@@ -15,6 +15,7 @@ import { type CreateUserOptions, createUserWithPassword } from './commands/creat
 import { withServiceEvents } from './commands/events.ts'
 import { findUnreadiness, healthcheckConfigKeys } from './commands/healthcheck.ts'
 import { type Config, describeConfig, loadConfig } from './config.ts'
+import { asyncApiOf } from './consumers.ts'
 import {
   type Database,
   databaseConfigKeys,
@@ -159,6 +160,10 @@ function createProgram(dependencies: CommandLineDependencies, outcome: { exitCod
     .command('openapi')
     .description('print the OpenAPI document')
     .action(async () => printJson(await openApi()))
+  program
+    .command('asyncapi')
+    .description('print the AsyncAPI document')
+    .action(() => printJson(asyncApiOf(loadConfig(env, eventDocsConfigKeys))))
   program
     .command('config')
     .description('print the effective configuration, secrets masked')

@@ -1,3 +1,5 @@
+import { escapeHtml } from './event-docs-page.ts'
+
 /** Everything from this host and nothing inline; Swagger UI's pictures are data URLs. */
 export const docsPolicy = [
   "default-src 'none'",
@@ -84,7 +86,3 @@ export const pageStyle = `body { margin: 0 }
 .swagger-ui .parameter__in, .swagger-ui .json-schema-2020-12-expand-deep-button { color: #4d5563 }
 .swagger-ui .opblock-summary-path { overflow-wrap: anywhere }
 `
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
-}

@@ -1,3 +1,4 @@
+export type { AsyncApiDocument } from '../events/async-api-document.ts'
 export { type Auth, type AuthOptions, createAuth } from './auth.ts'
 export {
   createHttpClient,

@@ -1,5 +1,11 @@
 export { createEdge, type EdgeConfig, type EdgeFrame, type EdgeOptions } from './edge.ts'
 export {
+  describeEvents,
+  type EventDocsConfig,
+  type EventDocsOptions,
+  eventDocsConfigKeys,
+} from './event-docs.ts'
+export {
   type EventsConfig,
   eventSettings,
   eventsConfigKeys,

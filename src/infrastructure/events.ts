@@ -1,10 +1,23 @@
 import { contracts, createRegistry } from '@kiln/shared'
+import { NotificationSend } from '@kiln/shared/contracts/notification'
+import { HealthChecked, SystemError } from '@kiln/shared/contracts/system'
+import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { type EventsConfig, openServiceEvents, type ServiceEventsOptions } from '@kiln/shared/service'
 import { auditEvents } from './audit-trail.ts'
 import type { Schema } from './database/schema.ts'
 
 /** Every event that the service knows; its own contracts are added here. */
 export const registry = createRegistry(contracts)
+
+/** What the service publishes, as its documentation says. */
+export const published = [
+  UserCreated,
+  UserUpdated,
+  UserVerified,
+  NotificationSend,
+  HealthChecked,
+  SystemError,
+]
 
 /** The domains whose events this service owns: it alone trims their streams. */
 const ownedDomains = ['user']

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { type RunningService, startService } from '../../tests/support/process.ts'
+import { violations } from './support/accessibility.ts'
 import { startBrowser } from './support/browser.ts'
 
 setDefaultTimeout(120_000)
@@ -41,16 +41,6 @@ async function tryIt(page: Page, tag: string, summary: string, body?: unknown) {
   const status = await answer.locator('.response-col_status').innerText()
   const text = await answer.locator('.highlight-code code').first().innerText()
   return { status: Number.parseInt(status, 10), body: JSON.parse(text) }
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: typeof axe }).axe.run(document),
-  )
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
-  )
 }
 
 describe('the documentation in a browser that reaches nobody else', () => {

@@ -61,10 +61,10 @@ describe('the documentation', () => {
     const without = await createTestService({ SERVICE_DOCS_ENABLED: 'false' })
 
     const answers = await Promise.all(
-      ['/docs', '/docs/json', '/docs/swagger-ui.js'].map((path) => without.call('GET', path)),
+      ['/docs', '/docs/json', '/docs/swagger-ui.js', '/docs/events', '/asyncapi.json'].map((path) => without.call('GET', path)),
     )
     await without.close()
 
-    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404])
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404])
   })
 })
