@@ -95,8 +95,8 @@ describe('PostgreSQL', () => {
     const postgres = await startPostgres()
     const service = await startService({
       SERVICE_DATABASE_URL: postgres.url,
-      SERVICE_DATABASE_STATEMENT_TIMEOUT_MS: '300',
-      SERVICE_DATABASE_CONNECT_TIMEOUT_MS: '300',
+      SERVICE_DATABASE_STATEMENT_TIMEOUT_MS: '1000',
+      SERVICE_DATABASE_CONNECT_TIMEOUT_MS: '3000',
     })
 
     const processes = [postgres.pid, ...childrenOf(postgres.pid)]
