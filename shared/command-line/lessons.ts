@@ -79,6 +79,7 @@ SIGTERM and SIGINT finish what runs, then end it; SIGUSR2 turns DEBUG on and off
     examples: ['healthcheck'],
   },
   openapi: { note: 'Needs no setting.', examples: ['openapi > openapi.json'] },
+  asyncapi: { note: 'Needs no setting.', examples: ['asyncapi > asyncapi.json'] },
   config: { note: 'Checks it as well: whatever is wrong is named.', examples: ['config'] },
   version: { note: 'Needs no setting.', examples: ['version', 'version --json'] },
 }

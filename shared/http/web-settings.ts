@@ -40,7 +40,7 @@ export const webSettings = {
   ),
   docsEnabled: Type.Boolean({
     default: true,
-    description: 'whether /docs and /docs/json answer',
+    description: 'whether /docs, /docs/events and their documents answer',
     expected: 'must be true or false',
   }),
   maxUrlBytes: count('longest URL, bytes', { default: 8_192, minimum: 256, maximum: 15_360 }),

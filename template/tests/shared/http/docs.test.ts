@@ -61,7 +61,9 @@ describe('the documentation', () => {
     const without = await createTestService({ SERVICE_DOCS_ENABLED: 'false' })
 
     const answers = await Promise.all(
-      ['/docs', '/docs/json', '/docs/swagger-ui.js', '/docs/events', '/asyncapi.json'].map((path) => without.call('GET', path)),
+      ['/docs', '/docs/json', '/docs/swagger-ui.js', '/docs/events', '/asyncapi.json'].map((path) =>
+        without.call('GET', path),
+      ),
     )
     await without.close()
 
