@@ -24,15 +24,17 @@ import {
   type PasswordHasher,
   tokenKeysOf,
 } from '@kiln/shared/security'
+import { describeEvents, type EventDocsConfig } from '@kiln/shared/service'
 import { Elysia } from 'elysia'
 import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Config } from './config.ts'
-import { asyncApiOf } from './consumers.ts'
+import { declareConsumers } from './consumers.ts'
 import { problems } from './errors.ts'
 import type { Database } from './infrastructure/database/connection.ts'
 import { type Role, roles } from './infrastructure/database/schema.ts'
 import { readEndedLogins } from './infrastructure/ended-logins.ts'
+import { published, registry } from './infrastructure/events.ts'
 import { auditRoutes } from './modules/audit/routes.ts'
 import { authRoutes } from './modules/auth/routes.ts'
 import { exampleRoutes } from './modules/example/routes.ts'
@@ -116,4 +118,17 @@ export function serviceParts(config: Config, db: Database, onError?: (error: unk
 
 function operationsRoutes({ health, registry }: OperationsDependencies) {
   return new Elysia({ name: 'operations' }).use(healthRoutes(health)).use(metricsRoutes({ registry }))
+}
+
+/** What the service publishes and consumes, as AsyncAPI. */
+export function asyncApiOf(config: EventDocsConfig) {
+  const { name: title, version, description } = packageJson
+  return describeEvents(config, {
+    title,
+    version,
+    description,
+    registry,
+    published,
+    declare: declareConsumers,
+  })
 }

@@ -11,11 +11,11 @@ import { eventDocsConfigKeys, openServiceOutbox, outboxConfigKeys } from '@kiln/
 import { ConfigurationError, type Environment } from '@kiln/shared/settings'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { asyncApiOf } from './app.ts'
 import { type CreateUserOptions, createUserWithPassword } from './commands/create-user.ts'
 import { withServiceEvents } from './commands/events.ts'
 import { findUnreadiness, healthcheckConfigKeys } from './commands/healthcheck.ts'
 import { type Config, describeConfig, loadConfig } from './config.ts'
-import { asyncApiOf } from './consumers.ts'
 import {
   type Database,
   databaseConfigKeys,

@@ -3,7 +3,7 @@ import { Parser } from '@asyncapi/parser'
 import { streamKey } from '../../shared/events/redis/keys.ts'
 import { tagsOf } from '../../shared/events/tags.ts'
 import { issuesOf } from '../../shared/events/validation.ts'
-import { asyncApiOf } from '../../src/consumers.ts'
+import { asyncApiOf } from '../../src/app.ts'
 import { published, registry } from '../../src/infrastructure/events.ts'
 
 const config = { serviceName: 'orders', eventsPrefix: 'events', eventsShards: 'user=3' }
