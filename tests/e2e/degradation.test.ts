@@ -5,7 +5,7 @@ import { eventually } from '@kiln/shared/testing'
 import type { KeptServer } from '../../scripts/embedded/keep.ts'
 import { startPostgres } from '../../scripts/embedded/postgres.ts'
 import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
-import { descendants } from '../../template/tests/scripts/processes.ts'
+import { descendants } from '../support/processes.ts'
 import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(90_000)

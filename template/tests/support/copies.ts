@@ -103,6 +103,7 @@ export function expectPacked(tarball: string): void {
   expect(files).toEqual(expect.arrayContaining(named.map((file) => join('package', file))))
   expect(files.filter((file) => !/^package\/dist\/.*\.(js|d\.ts)$/.test(file)).sort()).toEqual([
     'package/README.md',
+    'package/dist/events/contracts/golden.json',
     'package/package.json',
   ])
   expect(manifest).not.toHaveProperty('private')

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { Client } from 'pg'
-import { until } from '../../../../template/tests/scripts/processes.ts'
+import { until } from '../../../support/processes.ts'
 import { createTestService, type TestService, testPassword } from '../../../support/service.ts'
 
 let service: TestService
