@@ -47,7 +47,7 @@ describe('bun run upgrade', () => {
       stdout: `Kiln 1.0.0 to 1.1.0: 7 files, staged and not committed.
 Left out, for this service has removed them:
   docs/removed.md
-  tests/shared/new.md
+  tests/security/new.md
 Kept, for they were changed here; the template has removed them:
   docs/changed.md
 Next:

@@ -29,7 +29,7 @@ export function makeReleases(folder: string): void {
     appendFileSync(join(folder, file), '\n')
   write(folder, 'docs/new.md', 'For example-service.\n')
   write(folder, 'template/new.md', 'of the template\n')
-  write(folder, 'tests/shared/new.md', 'of a folder that is not there\n')
+  write(folder, 'tests/security/new.md', 'of a folder that is not there\n')
   commitAll(folder, 'second')
   gitIn(folder, 'tag', 'v1.1.0')
 }
@@ -37,7 +37,7 @@ export function makeReleases(folder: string): void {
 /** A service as it was created from the first release, which its people have worked on since. */
 export function makeService(folder: string, template: string, name: string): void {
   gitIn(template, 'worktree', 'add', '--quiet', '--detach', folder, 'v1.0.0')
-  for (const path of ['.git', 'template', 'tests/shared', 'scripts/created.ts'])
+  for (const path of ['.git', 'template', 'tests/security', 'scripts/created.ts'])
     rmSync(join(folder, path), { recursive: true, force: true })
   const renamed = run('grep', ['-rlF', 'example-service', '.'], { cwd: folder }).split('\n').filter(Boolean)
   for (const file of renamed)
