@@ -41,6 +41,9 @@ import { exampleRoutes } from './modules/example/routes.ts'
 import { userRoutes } from './modules/users/routes.ts'
 import type { UserDependencies } from './modules/users/users.ts'
 
+const { name: title, version, description } = packageJson
+const info = { title, version, description }
+
 /** What every app of the process has: the frame around its routes. */
 export interface FrameDependencies {
   readonly clientAddress: (request: Request) => string | undefined
@@ -78,9 +81,8 @@ export interface AppDependencies extends FrameDependencies {
 /** Everything HTTP, wired top to bottom. Builds and returns; whoever calls it listens. */
 export function createApp(dependencies: AppDependencies) {
   const { operations, longLived, auth, web, asyncApi } = dependencies
-  const { name: title, version, description } = packageJson
   const app = createFrame(dependencies)
-    .use(docs({ title, version, description, asyncApi, enabled: web.docsEnabled }))
+    .use(docs({ ...info, asyncApi, enabled: web.docsEnabled }))
     .use(exampleRoutes(dependencies))
     .use(authRoutes(dependencies))
     .use(jwksRoutes(auth))
@@ -122,13 +124,5 @@ function operationsRoutes({ health, registry }: OperationsDependencies) {
 
 /** What the service publishes and consumes, as AsyncAPI. */
 export function asyncApiOf(config: EventDocsConfig) {
-  const { name: title, version, description } = packageJson
-  return describeEvents(config, {
-    title,
-    version,
-    description,
-    registry,
-    published,
-    declare: declareConsumers,
-  })
+  return describeEvents(config, { ...info, registry, published, declare: declareConsumers })
 }

@@ -9,6 +9,7 @@ import type { EventContract } from './event.ts'
 import { channelName, streamKey } from './redis/keys.ts'
 import type { Registry } from './registry.ts'
 import { type Shards, tagsOf } from './tags.ts'
+import { versionName, versionsOf } from './versions.ts'
 
 export interface AsyncApiOptions {
   readonly title: string
@@ -39,7 +40,10 @@ export function asyncApi(options: AsyncApiOptions): AsyncApiDocument {
   const schemas = registry.jsonSchemas()
   const { contracts } = registry
   const messages = contracts.flatMap((contract) =>
-    versionsOf(contract).map((name) => [name, messageOf(contract, name, examples[name])] as const),
+    versionsOf(contract).map((version) => {
+      const name = versionName(contract, version)
+      return [name, messageOf(contract, version, examples[name])] as const
+    }),
   )
   return {
     asyncapi: '3.0.0',
@@ -57,8 +61,8 @@ export function asyncApi(options: AsyncApiOptions): AsyncApiDocument {
   }
 }
 
-function versionsOf({ name, latest }: EventContract): string[] {
-  return Array.from({ length: latest }, (_, before) => `${name}.v${before + 1}`)
+function namesOf(contract: EventContract): string[] {
+  return versionsOf(contract).map((version) => versionName(contract, version))
 }
 
 /** A stream carries all events of its domain, a broadcast has a channel of its own. */
@@ -88,7 +92,7 @@ function channelsOf(
           ? streamChannel(channel, prefix, shards)
           : broadcastChannel(channel, prefix)),
         messages: Object.fromEntries(
-          members.flatMap(versionsOf).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
+          members.flatMap(namesOf).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
         ),
         bindings: { redis: {} },
       },
@@ -122,9 +126,8 @@ function broadcastChannel(name: string, prefix: string) {
   }
 }
 
-function messageOf(contract: EventContract, name: string, example: unknown): AsyncApiMessage {
-  const version = name.slice(contract.name.length + 2)
-  const isLatest = Number(version) === contract.latest
+function messageOf(contract: EventContract, version: number, example: unknown): AsyncApiMessage {
+  const isLatest = version === contract.latest
   return {
     name: contract.name,
     title: `${contract.name}, version ${version}`,
@@ -132,7 +135,7 @@ function messageOf(contract: EventContract, name: string, example: unknown): Asy
       `${isLatest ? 'What is published.' : `Replaced by version ${contract.latest}; still read.`} ` +
       `Changes within a version keep ${contract.compatibility}.`,
     headers: { $ref: '#/components/schemas/attributes' },
-    payload: { $ref: `#/components/schemas/${name}` },
+    payload: { $ref: `#/components/schemas/${versionName(contract, version)}` },
     correlationId: { location: '$message.header#/correlationid' },
     ...(isObject(example) && { examples: [{ name: 'example', payload: example }] }),
   }
@@ -143,7 +146,7 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 function sent(published: readonly EventContract[]) {
   return published.map((contract): [string, AsyncApiOperation] => {
     const channel = channelNameOf(contract)
-    const name = `${contract.name}.v${contract.latest}`
+    const name = versionName(contract, contract.latest)
     return [
       `publish-${contract.name}`,
       {
@@ -166,7 +169,7 @@ function received({ name, group, contracts }: AsyncApiOptions['subscriptions'][n
       title: `Subscription ${name}, consumer group ${group}`,
       channel: { $ref: `#/channels/${channel}` },
       messages: members
-        .flatMap(versionsOf)
+        .flatMap(namesOf)
         .map((message) => ({ $ref: `#/channels/${channel}/messages/${message}` })),
     },
   ])

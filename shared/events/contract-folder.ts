@@ -6,7 +6,7 @@ import type { EventContract } from './event.ts'
 import { createRegistry } from './registry.ts'
 import type { Schema } from './schema-reading.ts'
 import { issuesOf } from './validation.ts'
-import { convert } from './versions.ts'
+import { convert, versionName, versionsOf } from './versions.ts'
 
 export interface ContractFolder {
   /** Holds `schemas/<name>.v<version>.json`, superseded ones as `.v<version>.before-<n>.json`, and `golden.json`. */
@@ -23,7 +23,7 @@ export function findContractProblems({ folder, contracts, update = false }: Cont
   const wanted = createRegistry(contracts).jsonSchemas()
   for (const contract of contracts) {
     for (const version of versionsOf(contract)) {
-      const name = `${contract.name}.v${version}`
+      const name = versionName(contract, version)
       problems.push(...compareSnapshot(schemas, name, contract, wanted[name] as Schema, update))
     }
   }
@@ -75,7 +75,7 @@ function findGoldenProblems(folder: string, contracts: readonly EventContract[],
   const file = join(folder, 'golden.json')
   const golden = existsSync(file) ? readJson(file) : {}
   const names = new Set(
-    contracts.flatMap((one) => versionsOf(one).map((version) => `${one.name}.v${version}`)),
+    contracts.flatMap((one) => versionsOf(one).map((version) => versionName(one, version))),
   )
   const strange = Object.keys(golden).filter((name) => !names.has(name))
   const gone = strange.filter((name) => !existsSync(join(folder, 'schemas', `${name}.json`)))
@@ -87,7 +87,7 @@ function findGoldenProblems(folder: string, contracts: readonly EventContract[],
     ...strange.map((name) => `${name} has a golden payload and no contract`),
     ...contracts.flatMap((contract) =>
       versionsOf(contract).flatMap((version) => {
-        const name = `${contract.name}.v${version}`
+        const name = versionName(contract, version)
         if (!Object.hasOwn(golden, name)) return [`${name} has no golden payload in ${file}`]
         return versionsOf(contract).flatMap((to) => tryConversion(contract, golden[name], version, to))
       }),
@@ -98,7 +98,7 @@ function findGoldenProblems(folder: string, contracts: readonly EventContract[],
 function tryConversion(contract: EventContract, payload: unknown, from: number, to: number): string[] {
   for (let step = from - 1; step >= to; step--) if (contract.downcast[step] === undefined) return []
   const schema = contract.versions[to]
-  const what = `${contract.name}.v${from}: the golden payload${to === from ? '' : ` taken to version ${to}`}`
+  const what = `${versionName(contract, from)}: the golden payload${to === from ? '' : ` taken to version ${to}`}`
   try {
     const data = convert(contract, payload, from, to)
     return schema ? issuesOf(schema, data).map(({ path, message }) => `${what} ${path}: ${message}`) : []
@@ -107,7 +107,6 @@ function tryConversion(contract: EventContract, payload: unknown, from: number, 
   }
 }
 
-const versionsOf = ({ latest }: EventContract) => Array.from({ length: latest }, (_, index) => index + 1)
 const snapshotNames = (folder: string) => (existsSync(folder) ? readdirSync(folder).toSorted() : [])
 const readJson = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Schema
 

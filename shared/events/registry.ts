@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { EventError } from './errors.ts'
 import type { EventContract } from './event.ts'
+import { versionName } from './versions.ts'
 
 /** Every event a service knows, by name. */
 export interface Registry<C extends EventContract = EventContract> {
@@ -17,7 +18,7 @@ export interface Registry<C extends EventContract = EventContract> {
 function jsonSchema(contract: EventContract, version: number, schema: TSchema): object {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    $id: `${contract.name}.v${version}`,
+    $id: versionName(contract, version),
     title: `${contract.name} version ${version}`,
     ...(JSON.parse(JSON.stringify(schema)) as object),
   }
@@ -49,7 +50,7 @@ export function createRegistry<const C extends EventContract>(contracts: readonl
       const schemas: Record<string, object> = {}
       for (const contract of contracts) {
         for (const [version, schema] of Object.entries(contract.versions)) {
-          schemas[`${contract.name}.v${version}`] = jsonSchema(contract, Number(version), schema)
+          schemas[versionName(contract, Number(version))] = jsonSchema(contract, Number(version), schema)
         }
       }
       return schemas

@@ -3,6 +3,16 @@ import type { EventContract } from './event.ts'
 
 type Step = (data: unknown) => unknown
 
+/** From the first to the latest. */
+export function versionsOf({ latest }: Pick<EventContract, 'latest'>): number[] {
+  return Array.from({ length: latest }, (_, before) => before + 1)
+}
+
+/** What the schema, the snapshot and the payloads of a version are kept under: `user.created.v2`. */
+export function versionName({ name }: Pick<EventContract, 'name'>, version: number): string {
+  return `${name}.v${version}`
+}
+
 /**
  * Takes data from one declared version to another, one step at a time, up or down.
  *

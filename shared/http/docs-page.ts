@@ -1,4 +1,4 @@
-import { escapeHtml } from './event-docs-page.ts'
+import { escapeHtml } from './html.ts'
 
 /** Everything from this host and nothing inline; Swagger UI's pictures are data URLs. */
 export const docsPolicy = [

@@ -59,11 +59,16 @@ const pageHeaders = {
   'cache-control': 'no-cache',
 }
 
-function eventDocs(asyncApi: () => AsyncApiDocument) {
+function eventDocs(describe: () => AsyncApiDocument) {
+  let document: AsyncApiDocument | undefined
   let page: string | undefined
+  const asyncApi = () => {
+    document ??= describe()
+    return document
+  }
   const style = prepareAsset(eventDocsStyle, 'text/css; charset=utf-8')
   return new Elysia({ name: 'event-docs' })
-    .get('/asyncapi.json', () => asyncApi(), hidden)
+    .get('/asyncapi.json', asyncApi, hidden)
     .get(
       '/docs/events',
       () => {
@@ -81,14 +86,7 @@ function page({ title }: Pick<DocsOptions, 'title'>) {
   const script = prepareAsset(pageScript, 'text/javascript; charset=utf-8')
   const style = prepareAsset(pageStyle, 'text/css; charset=utf-8')
   const routes = new Elysia({ name: 'docs-page' })
-    .get(
-      '/docs',
-      () =>
-        new Response(html, {
-          headers: pageHeaders,
-        }),
-      hidden,
-    )
+    .get('/docs', () => new Response(html, { headers: pageHeaders }), hidden)
     .get('/docs/page.js', async ({ request }) => assetResponse(await script, request), hidden)
     .get('/docs/page.css', async ({ request }) => assetResponse(await style, request), hidden)
   for (const name of assetNames)

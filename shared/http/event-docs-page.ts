@@ -4,6 +4,7 @@ import type {
   AsyncApiMessage,
   Reference,
 } from '../events/async-api-document.ts'
+import { type Html, html } from './html.ts'
 
 /** The page of an AsyncAPI document for people: every channel, message, schema and example, without a script. */
 export function eventDocsPage({ info, channels, operations, components }: AsyncApiDocument): string {
@@ -92,28 +93,3 @@ const linkTo = (message: string) => html`<a href="#${message}">${message}</a>`
 const joined = (parts: readonly Html[]) => parts.map((part, at) => (at === 0 ? part : html`, ${part}`))
 
 const nameIn = ({ $ref }: Reference) => $ref.slice($ref.lastIndexOf('/') + 1)
-
-/** Text that is markup already. */
-class Html {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-type Content = string | Html | readonly Html[]
-
-/** Markup; what is put into it is text, unless it was made here. */
-function html(strings: TemplateStringsArray, ...values: readonly Content[]): Html {
-  const shown = values.map((value) => {
-    if (typeof value === 'string') return escapeHtml(value)
-    return value instanceof Html ? value.text : value.map(({ text }) => text).join('')
-  })
-  return new Html(String.raw({ raw: strings }, ...shown))
-}
-
-/** Whatever could end a text or an attribute. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
-}
