@@ -3,6 +3,7 @@ import type { AsyncApiDocument } from '../events/async-api-document.ts'
 import { createEvents } from '../events/client.ts'
 import golden from '../events/contracts/golden.json' with { type: 'json' }
 import type { Events } from '../events/events.ts'
+import { silentLogger } from '../events/silent-logger.ts'
 import { memoryTransports } from '../events/transports.ts'
 import { type EventsConfig, parseShards } from './event-settings.ts'
 
@@ -21,11 +22,10 @@ export function describeEvents<Trx>(
   { declare, examples, ...options }: EventDocsOptions<Trx>,
 ): AsyncApiDocument {
   const { serviceName: service, eventsPrefix: prefix } = config
-  const quiet = () => {}
   const events = createEvents<Trx>({
     service,
     transports: memoryTransports(),
-    logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    logger: silentLogger,
     inbox: { handle: neverStarted, rename: neverStarted },
   })
   declare(events)

@@ -5,6 +5,7 @@ import type { Envelope } from '../events/envelope.ts'
 import type { EventContract, PublishData } from '../events/event.ts'
 import type { Events, EventsOptions } from '../events/events.ts'
 import type { EventObserver } from '../events/observer.ts'
+import { silentLogger } from '../events/silent-logger.ts'
 import { memoryTransports } from '../events/transports.ts'
 import { eventually } from './eventually.ts'
 
@@ -45,9 +46,6 @@ export interface TestEvents<C extends EventContract = Known, Trx = never> extend
   ): Promise<readonly SeenEvent<PublishData<Named<C, Name>>>[]>
 }
 
-const quiet = () => {}
-const silent = { debug: quiet, info: quiet, warn: quiet, error: quiet }
-
 /**
  * In-memory events for a service's own tests. Start them once the subscriptions are declared, close them at the end.
  *
@@ -78,7 +76,7 @@ export function testEvents<C extends EventContract = Known, Trx = never>(
   const events = createEvents<Trx>({
     service: 'test',
     transports: memoryTransports(),
-    logger: silent,
+    logger: silentLogger,
     ...options,
     observer,
   })

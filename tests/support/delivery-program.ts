@@ -3,7 +3,7 @@
  *
  * `REDIS_URL` names a server; without one only the memory transport is shown.
  */
-import { redisTransports } from '@kiln/shared'
+import { redisTransports, silentLogger } from '@kiln/shared'
 import { eventConnector } from '@kiln/shared/redis'
 import { deliverySuite, type Ground, memoryGround } from '@kiln/shared/testing'
 
@@ -18,8 +18,6 @@ const atOnce = 6
 
 const sentences: { name: string; run: () => Promise<void> }[] = []
 const test = (name: string, run: () => Promise<void>) => sentences.push({ name, run })
-const quiet = () => {}
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 const { REDIS_URL: url, EVENTS_PREFIX: prefix } = process.env
 let grounds = 0
 
@@ -27,7 +25,13 @@ deliverySuite({ test, name: 'memory', open: memoryGround })
 if (url) {
   const connect = eventConnector(url, { name: 'delivery', timeoutMs: 5000 })
   const onRedis = async (): Promise<Ground> => {
-    const shared = { connect, logger, prefix: `${prefix}-${++grounds}`, keepAliveMs: 500, leaseMs: 1000 }
+    const shared = {
+      connect,
+      logger: silentLogger,
+      prefix: `${prefix}-${++grounds}`,
+      keepAliveMs: 500,
+      leaseMs: 1000,
+    }
     return {
       transports: (consumer) => redisTransports({ ...shared, consumer }),
       close: async () => {},

@@ -1,19 +1,16 @@
-import { createEvents, fromFields, redisTransports } from '@kiln/shared'
+import { createEvents, fromFields, redisTransports, silentLogger } from '@kiln/shared'
 import { eventConnector } from '@kiln/shared/redis'
 import { redisUrl } from './redis.ts'
-
-const quiet = () => {}
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 
 /** Another service on the same events, made with nothing but the shared package. */
 export async function startOtherService(prefix: string, url = redisUrl) {
   const transports = await redisTransports({
     connect: eventConnector(url, { name: 'other', timeoutMs: 2000 }),
-    logger,
+    logger: silentLogger,
     consumer: 'other',
     prefix,
   })
-  const events = createEvents({ service: 'other-service', transports, logger })
+  const events = createEvents({ service: 'other-service', transports, logger: silentLogger })
   return {
     events,
     transports,

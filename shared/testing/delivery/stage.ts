@@ -1,5 +1,6 @@
 import { createEvents } from '../../events/client.ts'
 import type { Events, EventsOptions } from '../../events/events.ts'
+import { silentLogger } from '../../events/silent-logger.ts'
 import type { Transports } from '../../events/transports.ts'
 
 /** A fresh event server, or a fresh part of one, for one test. */
@@ -38,7 +39,7 @@ export async function onStage(
         const events = createEvents({
           service: 'suite',
           transports,
-          logger: silent,
+          logger: silentLogger,
           timing: QUICK,
           ...options,
         })
@@ -62,5 +63,3 @@ const QUICK = {
   markEveryMs: 100,
   pausedEveryMs: 50,
 }
-const quiet = () => {}
-const silent = { debug: quiet, info: quiet, warn: quiet, error: quiet }

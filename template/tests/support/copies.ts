@@ -2,6 +2,7 @@ import { expect } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { makeService } from '../../../scripts/creating/service.ts'
 
 export const templateRoot = resolve(import.meta.dirname, '../../..')
 
@@ -45,12 +46,12 @@ export function copyTemplate(to: string): void {
 
 /** A service as it is created from the template, by the name. */
 export function createService(to: string, name: string): void {
-  const own = /^(template|tests\/shared)\//
   copyFiles(
-    treeFiles().filter((file) => !own.test(file)),
+    treeFiles().filter((file) => !file.startsWith('template/')),
     to,
   )
   edit(join(to, 'package.json'), '"name": "example-service"', `"name": "${name}"`)
+  makeService(to)
 }
 
 /** @throws {Error} when the file has not the text, once. */

@@ -11,6 +11,7 @@ import {
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { silentLogger } from '@kiln/shared'
 import { createEvents } from '../../../../shared/events/client.ts'
 import { MemoryBroker } from '../../../../shared/events/memory/streams.ts'
 import type { EventArchive } from '../../../../shared/events/outbox.ts'
@@ -22,7 +23,6 @@ import { ThingMade, ThingSold } from '../../../../shared/testing/delivery/contra
 import { eventually } from '../../../../shared/testing/eventually.ts'
 import { archiveOf } from './support/file-archive.ts'
 import { hasRedisServer, type RedisServer, startRedis } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 
 setDefaultTimeout(30_000)
 
@@ -62,7 +62,7 @@ for (const kind of ['memory', 'redis'] as const) {
             ? memoryTransports({ broker, replays, consumer })
             : await redisTransports({
                 connect: redis.connect,
-                logger: silent,
+                logger: silentLogger,
                 consumer,
                 prefix,
                 keepAliveMs: 30,
@@ -78,7 +78,7 @@ for (const kind of ['memory', 'redis'] as const) {
         const events = createEvents({
           service: 'archive',
           transports: opened,
-          logger: silent,
+          logger: silentLogger,
           timing,
           archive,
         })
@@ -89,7 +89,7 @@ for (const kind of ['memory', 'redis'] as const) {
       /** Publishes so many, keeps them all in an archive, and leaves only the last in the stream. */
       async function publishAndTrim(data: readonly { n: number; of: string }[], left: number) {
         const opened = await transports()
-        const events = createEvents({ service: 'archive', transports: opened, logger: silent })
+        const events = createEvents({ service: 'archive', transports: opened, logger: silentLogger })
         await events.publishMany(ThingMade, data)
         const kept: readonly StoredEntry[] = await opened.streams.range('thing', '0-0', data.length)
         if (kind === 'redis') await redis.client.xtrim(`${prefix}:{thing}`, 'MAXLEN', left)

@@ -1,14 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { capabilitiesOf, detectCapabilities } from '../../../../shared/events/redis/capabilities.ts'
 import { hasRedisServer, startRedis } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 
 setDefaultTimeout(20_000)
 
 async function warningsOf(extra: readonly string[]): Promise<readonly string[]> {
   const redis = await startRedis(extra)
   const warnings: string[] = []
-  const logger = { ...silent, warn: (_: object, message: string) => void warnings.push(message) }
+  const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) }
   try {
     const { server, version } = await detectCapabilities(redis.client, logger)
     expect(server).toBeOneOf(['redis', 'valkey'])

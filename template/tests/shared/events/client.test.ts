@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { createEvents } from '../../../../shared/events/client.ts'
 import { SystemError } from '../../../../shared/events/contracts/system.ts'
 import { UserCreated } from '../../../../shared/events/contracts/user.ts'
@@ -10,7 +11,6 @@ import { memoryStore } from '../../../../shared/events/store.ts'
 import type { AppendRun } from '../../../../shared/events/transport.ts'
 import { memoryTransports } from '../../../../shared/events/transports.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'
-import { silent } from './support/silent.ts'
 
 interface Trx {
   readonly rows: Envelope[]
@@ -23,7 +23,7 @@ function clientOf(options: Partial<EventsOptions<Trx>> = {}) {
   return createEvents<Trx>({
     service: 'users',
     transports: memoryTransports(),
-    logger: silent,
+    logger: silentLogger,
     outbox,
     ...options,
   })

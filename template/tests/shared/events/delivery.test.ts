@@ -1,13 +1,10 @@
 import { after, test as nodeTest } from 'node:test'
-import { MemoryBroker } from '../../../../shared/events/memory/streams.ts'
+import { silentLogger } from '@kiln/shared'
 import type { Connect } from '../../../../shared/events/redis/connections.ts'
 import { redisTransports } from '../../../../shared/events/redis/transports.ts'
-import { memoryReplayJobs } from '../../../../shared/events/replay-jobs.ts'
-import { memoryStore } from '../../../../shared/events/store.ts'
-import { memoryTransports } from '../../../../shared/events/transports.ts'
 import { deliverySuite } from '../../../../shared/testing/delivery-suite.ts'
+import { memoryGround } from '../../../../shared/testing/memory-ground.ts'
 import { hasRedisServer, newerRedisBinary, startRedis } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 import { startCluster } from './support/topologies.ts'
 
 const TIMEOUT_MS = 20_000
@@ -23,17 +20,7 @@ after(async () => {
 deliverySuite({
   test,
   name: 'memory',
-  open: async () => {
-    const shared = {
-      broker: new MemoryBroker(),
-      store: { ...memoryStore(), exclusive: false },
-      replays: memoryReplayJobs(),
-    }
-    return {
-      transports: async (process) => memoryTransports({ ...shared, consumer: process }),
-      close: async () => {},
-    }
-  },
+  open: memoryGround,
 })
 
 type Start = () => Promise<{ readonly connect: Connect; stop(): Promise<void> }>
@@ -61,7 +48,7 @@ for (const [name, start] of Object.entries(servers)) {
         transports: (process) =>
           redisTransports({
             connect: started.connect,
-            logger: silent,
+            logger: silentLogger,
             consumer: process,
             prefix,
             keepAliveMs: 500,

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
+import { silentLogger } from '@kiln/shared'
 import { millisecondsOf } from '../../../../shared/events/entry-id.ts'
 import { appendParts, argumentsOf } from '../../../../shared/events/redis/append-parts.ts'
 import { APPEND } from '../../../../shared/events/redis/append-script.ts'
@@ -13,7 +14,6 @@ import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'
 import { type OpenOptions, openEvents } from './support/open-events.ts'
 import { hasRedisServer, type RedisServer, startRedis } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 
 setDefaultTimeout(30_000)
 
@@ -252,7 +252,7 @@ describe.skipIf(!hasRedisServer)('an event published again, on Redis', () => {
     await eventually(() => expect(Date.now()).toBeGreaterThan(millisecondsOf(`${old.entryId}`)))
     const gone = await events.publish(ThingMade, made(2), { id: 'gone' })
     const now = () => millisecondsOf(`${gone.entryId}`) + 7 * 86_400_000
-    const options = { redis: shared.client, store: memoryStore(), logger: silent, prefix, now }
+    const options = { redis: shared.client, store: memoryStore(), logger: silentLogger, prefix, now }
     await shared.client.xdel(stream, `${gone.entryId}`)
     await events.publish(ThingMade, made(3))
     await enforceRetention({ ...options, tags: ['thing'] })
@@ -268,7 +268,13 @@ describe.skipIf(!hasRedisServer)('an event published again, on Redis', () => {
   test('retention unlinks what nobody asks for any more before it expires', async () => {
     const { events, prefix, seen } = await open({ duplicateWindowMs: 1000 })
     await events.publish(ThingMade, made(1))
-    const options = { redis: shared.client, store: memoryStore(), tags: ['thing'], logger: silent, prefix }
+    const options = {
+      redis: shared.client,
+      store: memoryStore(),
+      tags: ['thing'],
+      logger: silentLogger,
+      prefix,
+    }
 
     await enforceRetention({ ...options, duplicateWindowMs: 1 })
     const young = await shared.client.exists(seen)

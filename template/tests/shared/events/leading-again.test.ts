@@ -1,8 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'
 import { hasRedisServer } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 import { GROUP, testRedis } from './support/test-redis.ts'
 
 setDefaultTimeout(20_000)
@@ -40,7 +40,7 @@ describe.skipIf(!hasRedisServer)('a process that leads an ordered group again', 
   test('goes on with what it had read, though its handler ended while it could not lead', async () => {
     const { prefix } = redis.newPrefix()
     const logged: string[] = []
-    const logger = { ...silent, error: (_: object, text: string) => void logged.push(text) }
+    const logger = { ...silentLogger, error: (_: object, text: string) => void logged.push(text) }
     const options = { prefix, leaseMs: 300, blockMs: 50, timeoutMs: 1000 }
     const { events } = await redis.open({ ...options, events: { logger } })
     const handled: number[] = []

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { enforceRetention } from '../../../../shared/events/redis/retention.ts'
 import { memoryStore } from '../../../../shared/events/store.ts'
 import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'
 import { type OpenOptions, openEvents } from './support/open-events.ts'
 import { hasRedisServer, type RedisServer, startRedis } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 import { startCluster } from './support/topologies.ts'
 
 setDefaultTimeout(30_000)
@@ -125,7 +125,7 @@ describe.skipIf(!hasRedisServer)('a Redis that may have lost what it acknowledge
     await redis.client.xdel('events:{thing}', ...lost)
 
     const incomplete = await ask()
-    const retention = { redis: redis.client, store: memoryStore(), tags: ['thing'], logger: silent }
+    const retention = { redis: redis.client, store: memoryStore(), tags: ['thing'], logger: silentLogger }
     const bytes = Number(await redis.client.call('MEMORY', 'USAGE', 'events:{thing}'))
     const [report] = await enforceRetention({ ...retention, maxBytes: bytes / 2 })
     const trimmed = await ask()

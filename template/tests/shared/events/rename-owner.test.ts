@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { PermanentError } from '../../../../shared/events/errors.ts'
 import { type RenameOwnerOptions, renameOwner } from '../../../../shared/events/redis/rename-owner.ts'
 import { postgresReplayJobs } from '../../../../shared/postgres/replay-jobs.ts'
@@ -8,7 +9,6 @@ import { eventually } from '../../../../shared/testing/eventually.ts'
 import { type OpenOptions, openEvents } from './support/open-events.ts'
 import { hasRedisServer, type RedisServer, startRedis } from './support/redis-server.ts'
 import { createSharedDatabase } from './support/shared-database.ts'
-import { silent } from './support/silent.ts'
 
 setDefaultTimeout(20_000)
 
@@ -47,7 +47,7 @@ describe.skipIf(!hasRedisServer)('a service that was renamed', () => {
     return { ...opened, store, replays }
   }
   const rename = ({ store, replays }: Pick<RenameOwnerOptions, 'store' | 'replays'>) =>
-    renameOwner({ redis: redis.client, store, replays, logger: silent, from: 'old', to: 'new' })
+    renameOwner({ redis: redis.client, store, replays, logger: silentLogger, from: 'old', to: 'new' })
 
   test('is refused until its groups were moved, and then nothing is lost: pending, due, parked, dead, held', async () => {
     const old = await open('old')

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { enforceRetention, type RetentionOptions } from '../../../../shared/events/redis/retention.ts'
 import { memoryStore } from '../../../../shared/events/store.ts'
 import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'
 import { openEvents } from './support/open-events.ts'
 import { hasRedisServer, type RedisServer, startRedis } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 
 setDefaultTimeout(20_000)
 
@@ -37,7 +37,7 @@ describe.skipIf(!hasRedisServer)('retention on Redis', () => {
         redis: redis.client,
         store,
         tags: ['thing'],
-        logger: silent,
+        logger: silentLogger,
         prefix,
         overflow,
         ...options,
@@ -105,7 +105,7 @@ describe.skipIf(!hasRedisServer)('retention on Redis', () => {
     await store.register({ ...record, heardAtMs: Date.now() })
     await publish(10)
     const warnings: string[] = []
-    const logger = { ...silent, warn: (_: object, message: string) => void warnings.push(message) }
+    const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) }
 
     await enforce({ logger, now: () => Date.now() + 2 * DAY_MS })
     expect(await redis.client.xlen(key)).toBe(10)

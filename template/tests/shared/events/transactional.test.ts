@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { sql } from 'kysely'
 import { createEvents } from '../../../../shared/events/client.ts'
 import { toStructured } from '../../../../shared/events/envelope.ts'
@@ -11,7 +12,6 @@ import { postgresInbox } from '../../../../shared/postgres/inbox.ts'
 import { ThingMade, ThingSold } from '../../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'
 import { hasRedisServer } from './support/redis-server.ts'
-import { silent } from './support/silent.ts'
 import {
   type Options,
   openGround,
@@ -312,7 +312,7 @@ for (const kind of ['memory', 'redis'] as const) {
 }
 
 test('a transactional subscription needs an inbox', () => {
-  const events = createEvents<Trx>({ service: 'none', transports: memoryTransports(), logger: silent })
+  const events = createEvents<Trx>({ service: 'none', transports: memoryTransports(), logger: silentLogger })
   const declare = () => events.subscribe(ThingMade, { name: 'none', transactional }, () => {})
 
   expect(declare).toThrow(expect.objectContaining({ code: 'EVENT_SUBSCRIPTION_INVALID' }))

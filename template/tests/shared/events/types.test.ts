@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { silentLogger } from '@kiln/shared'
 import { Type } from '@sinclair/typebox'
 import { createEvents } from '../../../../shared/events/client.ts'
 import { contracts } from '../../../../shared/events/contracts/all.ts'
@@ -7,7 +8,6 @@ import { defineEvent, type HandledData, type PublishData } from '../../../../sha
 import type { Inbox } from '../../../../shared/events/inbox.ts'
 import { createRegistry } from '../../../../shared/events/registry.ts'
 import { memoryTransports } from '../../../../shared/events/transports.ts'
-import { silent } from './support/silent.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const holds = <_ extends true>() => {}
@@ -61,7 +61,7 @@ describe('the compiler', () => {
   test('gives a transaction to handlers of transactional subscriptions, and to no others', () => {
     type Trx = { readonly committed: boolean }
     const inbox: Inbox<Trx> = { handle: async () => {}, rename: async () => {} }
-    const given = { service: 'types', transports: memoryTransports(), logger: silent }
+    const given = { service: 'types', transports: memoryTransports(), logger: silentLogger }
     const events = createEvents({ ...given, inbox })
     events.subscribe(UserCreated, { name: 'one', transactional: true }, (event, { trx }) => {
       holds<Equal<typeof trx, Trx>>()

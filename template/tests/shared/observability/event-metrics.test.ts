@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { contracts, createEvents, createRegistry, memoryTransports, PermanentError } from '@kiln/shared'
+import {
+  contracts,
+  createEvents,
+  createRegistry,
+  memoryTransports,
+  PermanentError,
+  silentLogger,
+} from '@kiln/shared'
 import { currentWork, runAs, traceContextOf, workFields } from '@kiln/shared/context'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { HealthChecked } from '@kiln/shared/contracts/system'
@@ -9,8 +16,6 @@ import { eventually } from '@kiln/shared/testing'
 import { Registry } from 'prom-client'
 import { buildRequest } from '../../../../tests/support/build-request.ts'
 
-const quiet = () => {}
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 const updated = { user_id: 7, changed: ['role'], updated_at: '2026-01-01T00:00:00Z' }
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
@@ -24,7 +29,7 @@ function measuredEvents() {
   const transports = memoryTransports()
   const types = createRegistry(contracts).names
   const observer = { ...eventContext(), ...eventMetrics({ registry, types }) }
-  const events = createEvents({ service: 'measured', transports, logger, observer })
+  const events = createEvents({ service: 'measured', transports, logger: silentLogger, observer })
   subscriptionMetrics({ registry, service: 'measured', ...transports })
   opened.push(events)
   return { events, transports, expose: () => registry.metrics() }
@@ -33,7 +38,7 @@ function measuredEvents() {
 describe('what is measured of events', () => {
   test('published and handled are counted and timed by type and subscription', async () => {
     const { events, expose } = measuredEvents()
-    events.subscribe(UserUpdated, { name: 'profile' }, quiet)
+    events.subscribe(UserUpdated, { name: 'profile' }, () => {})
     await events.start()
 
     await events.publishMany(UserUpdated, [updated, updated])
@@ -81,7 +86,7 @@ describe('what is measured of events', () => {
 
   test('types that nobody declared share one label', async () => {
     const { events, transports, expose } = measuredEvents()
-    events.subscribe(UserUpdated, { name: 'profile' }, quiet)
+    events.subscribe(UserUpdated, { name: 'profile' }, () => {})
     await events.start()
 
     await transports.streams.append('user', [['specversion', '1.0', 'data', '{}']])

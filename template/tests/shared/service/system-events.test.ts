@@ -1,23 +1,26 @@
 import { describe, expect, test } from 'bun:test'
-import { createEvents, memoryTransports } from '@kiln/shared'
+import { createEvents, memoryTransports, silentLogger } from '@kiln/shared'
 import { runAs } from '@kiln/shared/context'
 import { HealthChecked, SystemError } from '@kiln/shared/contracts/system'
 import { AppError } from '@kiln/shared/errors'
 import { createSystemEvents } from '@kiln/shared/service'
 import { eventually } from '@kiln/shared/testing'
 
-const quiet = () => {}
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 const nowMs = Date.parse('2026-01-01T00:00:00Z')
 const now = () => nowMs
 
 async function startSystemEvents() {
-  const events = createEvents({ service: 'orders', transports: memoryTransports(), logger, now })
+  const events = createEvents({
+    service: 'orders',
+    transports: memoryTransports(),
+    logger: silentLogger,
+    now,
+  })
   const told: unknown[] = []
   events.listen(SystemError, ({ data }) => void told.push(data))
   events.listen(HealthChecked, ({ data }) => void told.push(data.status))
   await events.start()
-  return { told, system: createSystemEvents({ events, logger, now, lookEveryMs: 5 }) }
+  return { told, system: createSystemEvents({ events, logger: silentLogger, now, lookEveryMs: 5 }) }
 }
 
 describe('system.error', () => {
@@ -61,7 +64,7 @@ describe('system.error', () => {
       published.push(name)
       throw new AppError('EVENT_NOT_SENT', 'the event was not sent')
     }
-    const system = createSystemEvents({ events: { service: 'orders', publish }, logger, now })
+    const system = createSystemEvents({ events: { service: 'orders', publish }, logger: silentLogger, now })
 
     for (const code of ['EVENT_NOT_SENT', 'EVENT_NOT_CONFIRMED', 'EVENT_STREAM_FULL', 'EVENTS_UNAVAILABLE'])
       system.failed(new AppError(code, 'the event server is away'), code)
@@ -102,7 +105,7 @@ describe('system.health_check', () => {
       return { id: '1', entryId: undefined }
     }
     const events = { service: 'orders', publish }
-    const system = createSystemEvents({ events, logger, now, instance: 'one', lookEveryMs: 5 })
+    const system = createSystemEvents({ events, logger: silentLogger, now, instance: 'one', lookEveryMs: 5 })
 
     let looked = 0
     const required = { database: async () => ({ status: 'up', looked: ++looked }) as const }

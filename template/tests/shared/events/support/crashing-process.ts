@@ -1,7 +1,7 @@
+import { silentLogger } from '@kiln/shared'
 import { createEvents } from '../../../../../shared/events/client.ts'
 import { ThingMade } from '../../../../../shared/testing/delivery/contracts.ts'
 import { processTransports } from './process-transports.ts'
-import { silent } from './silent.ts'
 
 /** Handles events until all are acknowledged, and dies of number 13. Arguments: port, prefix. */
 const [port, prefix = ''] = process.argv.slice(2)
@@ -9,7 +9,7 @@ const transports = await processTransports(port, { prefix, keepAliveMs: 30 })
 const events = createEvents({
   service: 'crash',
   transports,
-  logger: silent,
+  logger: silentLogger,
   timing: { recoverEveryMs: 20, keepAliveMs: 20 },
 })
 events.subscribe(ThingMade, { name: 'sub', from: 'beginning', attempts: 4 }, async ({ data }) => {

@@ -1,10 +1,10 @@
+import { silentLogger } from '@kiln/shared'
 import { createEvents } from '../../../../../shared/events/client.ts'
 import type { Inbox } from '../../../../../shared/events/inbox.ts'
 import { connectDatabase } from '../../../../../shared/postgres/database.ts'
 import { postgresInbox } from '../../../../../shared/postgres/inbox.ts'
 import { ThingMade } from '../../../../../shared/testing/delivery/contracts.ts'
 import { processTransports } from './process-transports.ts'
-import { silent } from './silent.ts'
 import type { Tables, Trx } from './transactional-ground.ts'
 
 /** Notes the effect of one event, commits, and dies before the event server hears of it. Arguments: port, prefix, database. */
@@ -26,7 +26,7 @@ const inbox: Inbox<Trx> = {
     process.kill(process.pid, 'SIGKILL')
   },
 }
-const events = createEvents<Trx>({ service: 'ground', transports, logger: silent, inbox })
+const events = createEvents<Trx>({ service: 'ground', transports, logger: silentLogger, inbox })
 const options = { name: 'effects', from: 'beginning', transactional: true } as const
 events.subscribe(ThingMade, options, ({ id, data: { n } }, { trx }) =>
   trx.insertInto('effects').values({ event_id: id, n }).execute(),

@@ -1,3 +1,4 @@
+import { silentLogger } from '@kiln/shared'
 import { createEvents } from '../../../../../shared/events/client.ts'
 import type { Events, EventsOptions } from '../../../../../shared/events/events.ts'
 import {
@@ -6,7 +7,6 @@ import {
   redisTransports,
 } from '../../../../../shared/events/redis/transports.ts'
 import type { RedisServer } from './redis-server.ts'
-import { silent } from './silent.ts'
 
 export interface OpenOptions extends Partial<RedisTransportsOptions> {
   readonly events?: Partial<EventsOptions>
@@ -20,7 +20,7 @@ export async function openEvents(
   const { connect } = redis
   const transports = await redisTransports({
     connect,
-    logger: silent,
+    logger: silentLogger,
     consumer: 'process',
     keepAliveMs: 100,
     ...options,
@@ -32,7 +32,7 @@ export async function openEvents(
     markEveryMs: 50,
     pausedEveryMs: 50,
   }
-  const events = createEvents({ service: 'facts', transports, logger: silent, timing, ...given })
+  const events = createEvents({ service: 'facts', transports, logger: silentLogger, timing, ...given })
   return {
     events,
     transports,

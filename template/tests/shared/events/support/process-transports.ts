@@ -1,9 +1,9 @@
+import { silentLogger } from '@kiln/shared'
 import { Redis } from 'ioredis'
 import {
   type RedisTransportsOptions,
   redisTransports,
 } from '../../../../../shared/events/redis/transports.ts'
-import { silent } from './silent.ts'
 
 /** The transports of a program that a test starts and kills, on the private Redis at a port. */
 export function processTransports(
@@ -12,7 +12,7 @@ export function processTransports(
 ) {
   return redisTransports({
     connect: (_purpose, given) => new Redis(Number(port), '127.0.0.1', given as object),
-    logger: silent,
+    logger: silentLogger,
     consumer: `process-${process.pid}`,
     ...options,
   })

@@ -1,3 +1,4 @@
+import { silentLogger } from '@kiln/shared'
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { createEvents } from '../../../../../shared/events/client.ts'
 import type { Events, EventsOptions } from '../../../../../shared/events/events.ts'
@@ -7,7 +8,6 @@ import { memoryTransports } from '../../../../../shared/events/transports.ts'
 import { postgresInbox } from '../../../../../shared/postgres/inbox.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 import { createSharedDatabase } from './shared-database.ts'
-import { silent } from './silent.ts'
 
 export interface Tables {
   readonly effects: { readonly event_id: string; readonly n: number }
@@ -39,7 +39,7 @@ export async function openGround(kind: 'memory' | 'redis'): Promise<Transactiona
       const transports = redis
         ? await redisTransports({
             connect: redis.connect,
-            logger: silent,
+            logger: silentLogger,
             consumer: `process-${++opened}`,
             prefix,
             keepAliveMs: 30,
@@ -48,7 +48,7 @@ export async function openGround(kind: 'memory' | 'redis'): Promise<Transactiona
       const events = createEvents<Trx>({
         service: 'ground',
         transports,
-        logger: silent,
+        logger: silentLogger,
         timing: { recoverEveryMs: 20, keepAliveMs: 20, replaysEveryMs: 20 },
         inbox: postgresInbox(db),
         ...options,

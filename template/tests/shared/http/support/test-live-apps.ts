@@ -1,5 +1,5 @@
 import { afterEach, expect } from 'bun:test'
-import { contracts, createEvents, createLive, memoryTransports } from '@kiln/shared'
+import { contracts, createEvents, createLive, memoryTransports, silentLogger } from '@kiln/shared'
 import { createAuth, liveEventRoutes, problemErrors, requestContext, sharedProblems } from '@kiln/shared/http'
 import { readTokenKeys } from '@kiln/shared/security'
 import { eventually } from '@kiln/shared/testing'
@@ -7,8 +7,6 @@ import { Elysia } from 'elysia'
 import { readEventStream } from '../../../../../tests/support/event-stream.ts'
 import { testSecret } from '../../../../../tests/support/service.ts'
 
-const quiet = () => {}
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 const roles = ['applicant', 'manager', 'admin'] as const
 
 interface LiveAppOptions {
@@ -28,13 +26,13 @@ export function testLiveApps() {
 
   return ({ ttlSeconds = 60, ...options }: LiveAppOptions = {}) => {
     const transports = memoryTransports()
-    const events = createEvents({ service: 'live', transports, logger })
-    const live = createLive({ transports, contracts, logger })
+    const events = createEvents({ service: 'live', transports, logger: silentLogger })
+    const live = createLive({ transports, contracts, logger: silentLogger })
     const keys = readTokenKeys({ secret: testSecret })
     const auth = createAuth({ keys, issuer: 'i', audience: 'a', ttlSeconds, roles })
     const app = new Elysia()
       .use(requestContext())
-      .use(problemErrors({ problems: sharedProblems, report: quiet }))
+      .use(problemErrors({ problems: sharedProblems, report: () => {} }))
       .use(liveEventRoutes({ auth, live, ...options }))
     cleanups.push(live.close)
 

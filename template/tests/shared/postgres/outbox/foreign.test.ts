@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { createEvents, memoryTransports } from '@kiln/shared'
+import { createEvents, memoryTransports, silentLogger } from '@kiln/shared'
 import { outboxMetrics } from '@kiln/shared/observability'
 import {
   createNotifier,
@@ -17,7 +17,6 @@ import pg from 'pg'
 import { Registry } from 'prom-client'
 import { ThingMade } from '../../../../../shared/testing/delivery/contracts.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../../tests/support/database.ts'
-import { silent } from '../../events/support/silent.ts'
 
 setDefaultTimeout(30_000)
 
@@ -55,7 +54,7 @@ describe('an outbox in a database that is not ours', () => {
     const events = createEvents<Transaction<Shop>>({
       service: 'shop',
       transports,
-      logger: silent,
+      logger: silentLogger,
       outbox: postgresOutbox<Shop>({ onAdded: () => wakes[0]?.() }),
     })
     const registry = new Registry()
@@ -64,7 +63,7 @@ describe('an outbox in a database that is not ours', () => {
       db,
       events,
       streams: transports.streams,
-      logger: silent,
+      logger: silentLogger,
       observer,
       pollEveryMs: 60_000,
     })
@@ -146,7 +145,7 @@ describe('an outbox in a database that is not ours', () => {
     let woken = 0
     const stop = listenForWake(() => woken++, {
       url: database.url,
-      logger: silent,
+      logger: silentLogger,
       backoff: { baseMs: 10, maxMs: 20 },
     })
     await eventually(() => expect(woken).toBe(1))

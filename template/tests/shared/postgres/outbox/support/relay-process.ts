@@ -1,8 +1,8 @@
 import { writeSync } from 'node:fs'
+import { silentLogger } from '@kiln/shared'
 import { createEvents } from '../../../../../../shared/events/client.ts'
 import { connectDatabase, createRelay } from '../../../../../../shared/postgres/index.ts'
 import { processTransports } from '../../../events/support/process-transports.ts'
-import { silent } from '../../../events/support/silent.ts'
 
 /**
  * A relay that is killed or frozen at a step of its first turn. Arguments: database, Redis port, step, signal, idle
@@ -29,7 +29,7 @@ const db = connectDatabase<Record<string, never>>({
   },
 })
 const transports = await processTransports(port)
-const events = createEvents({ service: 'facts', transports, logger: silent })
+const events = createEvents({ service: 'facts', transports, logger: silentLogger })
 createRelay({
   db,
   streams: transports.streams,
@@ -41,7 +41,7 @@ createRelay({
       return outcomes
     },
   },
-  logger: { ...silent, warn: (_, message) => process.stdout.write(`${message}\n`) },
+  logger: { ...silentLogger, warn: (_, message) => process.stdout.write(`${message}\n`) },
   pollEveryMs: 50,
   idleTimeoutMs: Number(idleTimeoutMs),
   concurrency: 1,

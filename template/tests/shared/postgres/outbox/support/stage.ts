@@ -1,3 +1,4 @@
+import { silentLogger } from '@kiln/shared'
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { createEvents } from '../../../../../../shared/events/client.ts'
 import { type Envelope, fromFields } from '../../../../../../shared/events/envelope.ts'
@@ -13,7 +14,6 @@ import { ThingMade } from '../../../../../../shared/testing/delivery/contracts.t
 import { openEvents } from '../../../events/support/open-events.ts'
 import { startRedis } from '../../../events/support/redis-server.ts'
 import { createSharedDatabase } from '../../../events/support/shared-database.ts'
-import { silent } from '../../../events/support/silent.ts'
 
 type Tables = Record<string, never>
 
@@ -32,7 +32,12 @@ export async function openStage() {
   const [db, other] = database.clients as [Kysely<Tables>, Kysely<Tables>]
   const { events: sender, transports, end } = await openEvents(redis, {})
   const outbox = postgresOutbox<Tables>()
-  const events = createEvents<Transaction<Tables>>({ service: 'facts', transports, logger: silent, outbox })
+  const events = createEvents<Transaction<Tables>>({
+    service: 'facts',
+    transports,
+    logger: silentLogger,
+    outbox,
+  })
   const relays: Relay[] = []
 
   return {
@@ -84,7 +89,7 @@ export async function openStage() {
         db,
         events: sender,
         streams: transports.streams,
-        logger: silent,
+        logger: silentLogger,
         ...quick,
         ...options,
       })
