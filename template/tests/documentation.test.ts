@@ -17,6 +17,26 @@ const pages = [
 ]
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
 
+/** A page may show code less deep in than it is. */
+const flat = (text: string) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .join('\n')
+
+/** The names that code imports and nobody exports. @throws {BuildMessage} where the code is none. */
+async function missingImports(code: string): Promise<string[]> {
+  new Bun.Transpiler({ loader: 'ts' }).transformSync(code)
+  const missing: string[] = []
+  for (const [, names = '', from = ''] of code.matchAll(/import \{ ([^}]+) \} from '(@[^']+)'/g)) {
+    const known = await import(from)
+    for (const name of names.split(', ').filter((one) => !one.startsWith('type ')))
+      if (!(name in known)) missing.push(`${name} of ${from}`)
+  }
+  return missing
+}
+
 /** Made by whoever installs `shared` as a package; of another service, in another language. */
 const elsewhere = (path: string) => /^(src\/contracts|.*\.py)$/.test(path)
 
@@ -51,6 +71,17 @@ describe.each(pages)('%s', (page) => {
       .map(([, path = '']) => path)
       .filter((path) => !elsewhere(path) && !existsSync(join(root, path)))
     expect(missing).toEqual([])
+  })
+
+  test('shows code that is there, or that can be: its syntax and what it imports', async () => {
+    const blocks = [...text.matchAll(/^ *```ts ?(\S*)\n([\s\S]*?)```/gm)]
+
+    const strange: string[] = []
+    for (const [, file = '', code = ''] of blocks) {
+      if (file === '') strange.push(...(await missingImports(code)))
+      else if (!flat(read(file)).includes(flat(code))) strange.push(`${file}: ${code}`)
+    }
+    expect(strange).toEqual([])
   })
 
   test('names scripts of package.json', () => {
