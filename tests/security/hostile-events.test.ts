@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
 import { Redis } from 'ioredis'
+import { startWithAdmin } from '../support/admin.ts'
 import { hasRedis, redisUrl } from '../support/redis.ts'
-import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 

@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path'
 import { Client } from 'pg'
 import type { KeptServer } from '../../../scripts/embedded/keep.ts'
 import { type PostgresOptions, startPostgres } from '../../../scripts/embedded/postgres.ts'
-import { isAlive, until } from '../../../tests/support/processes.ts'
+import { isAlive, until } from '../support/processes.ts'
 
 setDefaultTimeout(30_000)
 

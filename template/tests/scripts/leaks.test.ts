@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findRedisBinary, onPath } from '../../../scripts/embedded/redis.ts'
-import { isAlive, until } from '../../../tests/support/processes.ts'
+import { isAlive, until } from '../support/processes.ts'
 
 setDefaultTimeout(30_000)
 

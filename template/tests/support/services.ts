@@ -3,10 +3,10 @@ import { Client } from 'pg'
 import { startPostgres } from '../../../scripts/embedded/postgres.ts'
 import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { eventually } from '../../../shared/testing/index.ts'
-import { startCollector } from '../../../tests/support/collector.ts'
+import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { type RunningService, spawnProgram, startService } from '../../../tests/support/process.ts'
 import { redisUrl } from '../../../tests/support/redis.ts'
-import { startWithAdmin } from '../../../tests/support/start-with-admin.ts'
+import { startCollector } from './collector.ts'
 
 export type Services = Awaited<ReturnType<typeof startServices>>
 

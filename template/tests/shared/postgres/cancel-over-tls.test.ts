@@ -8,7 +8,7 @@ import { eventually } from '@kiln/shared/testing'
 import { type Kysely, sql } from 'kysely'
 import type { KeptServer } from '../../../../scripts/embedded/keep.ts'
 import { startPostgres } from '../../../../scripts/embedded/postgres.ts'
-import { createCertificates } from '../../../../tests/support/certificates.ts'
+import { createCertificates } from '../../support/certificates.ts'
 
 setDefaultTimeout(60_000)
 

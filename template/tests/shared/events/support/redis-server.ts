@@ -8,7 +8,7 @@ import {
 } from '../../../../../scripts/embedded/redis.ts'
 import type { Connect } from '../../../../../shared/events/redis/connections.ts'
 import { eventConnector, type RedisClient } from '../../../../../shared/redis.ts'
-import { isAlive, until } from '../../../../../tests/support/processes.ts'
+import { isAlive, until } from '../../../support/processes.ts'
 
 const binary = findRedisBinary()
 

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose'
-import { logInAdmin } from '../support/admin.ts'
-import { type RunningService, startService } from '../support/process.ts'
-import { testSecret } from '../support/service.ts'
-import { ed25519 } from '../support/signing-keys.ts'
+import { logInAdmin } from '../../../tests/support/admin.ts'
+import { type RunningService, startService } from '../../../tests/support/process.ts'
+import { testSecret } from '../../../tests/support/service.ts'
+import { ed25519 } from '../../../tests/support/signing-keys.ts'
 
 setDefaultTimeout(30_000)
 

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { isCompiled, underTest } from './process.ts'
+import { isCompiled, underTest } from '../../../tests/support/process.ts'
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../..')
 
 /** A change of one file. What it replaces must be there, once, or the test would prove nothing. */
 export interface Patch {

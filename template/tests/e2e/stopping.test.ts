@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
-import { startService } from '../support/process.ts'
+import { startService } from '../../../tests/support/process.ts'
 
 setDefaultTimeout(30_000)
 

@@ -1,11 +1,11 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
+import { startPostgres } from '../../../scripts/embedded/postgres.ts'
+import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
+import { startWithAdmin } from '../../../tests/support/admin.ts'
+import { type RunningService, startService } from '../../../tests/support/process.ts'
+import { hasRedis } from '../../../tests/support/redis.ts'
 import { readEventStream } from '../support/event-stream.ts'
-import { type RunningService, startService } from '../support/process.ts'
-import { hasRedis } from '../support/redis.ts'
-import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(120_000)
 

@@ -1,9 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
-import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
-import { startService } from '../support/process.ts'
-import { hasRedis } from '../support/redis.ts'
-import { startWithAdmin } from '../support/start-with-admin.ts'
+import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
+import { startWithAdmin } from '../../../tests/support/admin.ts'
+import { startService } from '../../../tests/support/process.ts'
+import { hasRedis } from '../../../tests/support/redis.ts'
 
 setDefaultTimeout(60_000)
 

@@ -1,9 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
-import { runProgram, startService } from '../support/process.ts'
-import { testEnvironment } from '../support/service.ts'
+import { startPostgres } from '../../../scripts/embedded/postgres.ts'
+import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
+import { runProgram, startService } from '../../../tests/support/process.ts'
+import { testEnvironment } from '../../../tests/support/service.ts'
 
 setDefaultTimeout(60_000)
 

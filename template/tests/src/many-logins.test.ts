@@ -2,13 +2,13 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { createPasswordHasher } from '@kiln/shared/security'
 import { eventually } from '@kiln/shared/testing'
-import { spawnProgram } from '../../../support/process.ts'
+import { spawnProgram } from '../../../tests/support/process.ts'
 import {
   createTestService,
   type TestService,
   testEnvironment,
   testPassword,
-} from '../../../support/service.ts'
+} from '../../../tests/support/service.ts'
 
 let service: TestService
 afterEach(() => service.close())

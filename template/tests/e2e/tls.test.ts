@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:tls'
 import { eventually } from '@kiln/shared/testing'
+import { createTestDatabase } from '../../../tests/support/database.ts'
+import { type RunningService, runProgram, startService } from '../../../tests/support/process.ts'
+import { testEnvironment } from '../../../tests/support/service.ts'
 import { createCertificates, type TestCertificate } from '../support/certificates.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { type RunningService, runProgram, startService } from '../support/process.ts'
-import { testEnvironment } from '../support/service.ts'
 
 setDefaultTimeout(30_000)
 

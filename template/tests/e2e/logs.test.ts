@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
+import { type RunningService, startService } from '../../../tests/support/process.ts'
 import { startCollector } from '../support/collector.ts'
-import { type RunningService, startService } from '../support/process.ts'
 
 setDefaultTimeout(60_000)
 

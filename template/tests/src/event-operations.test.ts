@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
-import { buildRequest } from '../support/build-request.ts'
-import { createTestService } from '../support/service.ts'
+import { buildRequest } from '../../../tests/support/build-request.ts'
+import { createTestService } from '../../../tests/support/service.ts'
 
 interface Letter {
   readonly id: string

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import packageJson from '../../package.json' with { type: 'json' }
-import { createTestDatabase } from '../support/database.ts'
-import { isCompiled, runProgram, spawnProgram } from '../support/process.ts'
-import { testEnvironment, testSecret } from '../support/service.ts'
+import packageJson from '../../../package.json' with { type: 'json' }
+import { createTestDatabase } from '../../../tests/support/database.ts'
+import { isCompiled, runProgram, spawnProgram } from '../../../tests/support/process.ts'
+import { testEnvironment, testSecret } from '../../../tests/support/service.ts'
 
 setDefaultTimeout(30_000)
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, test as nodeTest } from 'node:test'
-import '../support/preload.ts'
-import { logInAdmin } from '../support/admin.ts'
-import { type RunningService, runtime, startService } from '../support/process.ts'
+import '../../../tests/support/preload.ts'
+import { logInAdmin } from '../../../tests/support/admin.ts'
+import { type RunningService, runtime, startService } from '../../../tests/support/process.ts'
 import { differences } from './http/differences.ts'
 import { httpSuite } from './http/suite.ts'
 import { listedOrigin } from './http/web.ts'
@@ -29,7 +29,7 @@ httpSuite({
 })
 
 nodeTest('docs/RUNTIMES.md lists every difference, and no other', () => {
-  const text = readFileSync(resolve(import.meta.dirname, '../../docs/RUNTIMES.md'), 'utf8')
+  const text = readFileSync(resolve(import.meta.dirname, '../../../docs/RUNTIMES.md'), 'utf8')
 
   const rows = text.split('\n').filter((line) => line.includes(' | as said | '))
 

@@ -2,15 +2,15 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { eventually } from '@kiln/shared/testing'
-import type { KeptServer } from '../../scripts/embedded/keep.ts'
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
+import type { KeptServer } from '../../../scripts/embedded/keep.ts'
+import { startPostgres } from '../../../scripts/embedded/postgres.ts'
+import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
+import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { descendants } from '../support/processes.ts'
-import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(90_000)
 
-const page = resolve(import.meta.dirname, '../../docs/RESILIENCE.md')
+const page = resolve(import.meta.dirname, '../../../docs/RESILIENCE.md')
 const binary = findRedisBinary() ?? ''
 
 const endpoints = [

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
-import type { KeptServer } from '../../scripts/embedded/keep.ts'
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
-import { connectServiceDatabase } from '../../src/infrastructure/database/connection.ts'
-import { buildRequest } from '../support/build-request.ts'
-import { createTestService, type TestService } from '../support/service.ts'
+import type { KeptServer } from '../../../scripts/embedded/keep.ts'
+import { startPostgres } from '../../../scripts/embedded/postgres.ts'
+import { connectServiceDatabase } from '../../../src/infrastructure/database/connection.ts'
+import { buildRequest } from '../../../tests/support/build-request.ts'
+import { createTestService, type TestService } from '../../../tests/support/service.ts'
 
 setDefaultTimeout(60_000)
 

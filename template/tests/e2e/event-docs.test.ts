@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { type RunningService, startService } from '../support/process.ts'
+import { type RunningService, startService } from '../../../tests/support/process.ts'
 
 setDefaultTimeout(30_000)
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { createTestService, type TestService } from '../support/service.ts'
+import { createTestService, type TestService } from '../../../tests/support/service.ts'
 
 describe('the log level over HTTP', () => {
   const path = '/api/operations/log-level'

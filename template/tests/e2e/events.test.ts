@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
-import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
-import { buildRequest } from '../support/build-request.ts'
+import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
+import { startWithAdmin } from '../../../tests/support/admin.ts'
+import { buildRequest } from '../../../tests/support/build-request.ts'
+import { startOtherService } from '../../../tests/support/other-service.ts'
+import { startService } from '../../../tests/support/process.ts'
+import { hasRedis } from '../../../tests/support/redis.ts'
 import { readEventStream } from '../support/event-stream.ts'
-import { startOtherService } from '../support/other-service.ts'
-import { startService } from '../support/process.ts'
-import { hasRedis } from '../support/redis.ts'
-import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 

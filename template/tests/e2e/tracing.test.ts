@@ -3,12 +3,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { eventually } from '@kiln/shared/testing'
+import { createTestDatabase } from '../../../tests/support/database.ts'
+import { type RunningService, runProgram, startService } from '../../../tests/support/process.ts'
+import { hasRedis } from '../../../tests/support/redis.ts'
+import { testEnvironment } from '../../../tests/support/service.ts'
 import { startCollector } from '../support/collector.ts'
-import { createTestDatabase } from '../support/database.ts'
 import type { ReceivedSpan } from '../support/otlp.ts'
-import { type RunningService, runProgram, startService } from '../support/process.ts'
-import { hasRedis } from '../support/redis.ts'
-import { testEnvironment } from '../support/service.ts'
 
 setDefaultTimeout(60_000)
 

@@ -2,12 +2,17 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
 import { Client } from 'pg'
-import packageJson from '../../package.json' with { type: 'json' }
-import { buildRequest } from '../support/build-request.ts'
-import { startOtherService } from '../support/other-service.ts'
-import { type RunningService, runProgram, spawnProgram, startService } from '../support/process.ts'
-import { hasRedis } from '../support/redis.ts'
-import { testEnvironment } from '../support/service.ts'
+import packageJson from '../../../package.json' with { type: 'json' }
+import { buildRequest } from '../../../tests/support/build-request.ts'
+import { startOtherService } from '../../../tests/support/other-service.ts'
+import {
+  type RunningService,
+  runProgram,
+  spawnProgram,
+  startService,
+} from '../../../tests/support/process.ts'
+import { hasRedis } from '../../../tests/support/redis.ts'
+import { testEnvironment } from '../../../tests/support/service.ts'
 
 setDefaultTimeout(60_000)
 
