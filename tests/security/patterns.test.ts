@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { sourceFiles } from '@kiln/shared/checks'
 import { eventually } from '@kiln/shared/testing'
-import { sourceFiles } from '../../scripts/checks/source-files.ts'
 import { type FoundPattern, patternsIn } from './support/pattern-sources.ts'
 
 const root = resolve(import.meta.dirname, '../..')

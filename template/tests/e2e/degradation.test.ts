@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { findRedisBinary, type KeptServer, startPostgres, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import type { KeptServer } from '../../../scripts/embedded/keep.ts'
-import { startPostgres } from '../../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { descendants } from '../support/processes.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { RequestCreated } from '@kiln/shared/contracts/request'
+import { findRedisBinary, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { buildRequest } from '../../../tests/support/build-request.ts'
 import { startOtherService } from '../../../tests/support/other-service.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { findRedisBinary, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
 
 setDefaultTimeout(60_000)

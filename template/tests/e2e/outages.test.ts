@@ -1,7 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { findRedisBinary, startPostgres, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { startPostgres } from '../../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { runProgram, startService } from '../../../tests/support/process.ts'
 import { testEnvironment } from '../../../tests/support/service.ts'
 

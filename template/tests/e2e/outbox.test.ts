@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { findRedisBinary, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { startService } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { startPostgres } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { startPostgres } from '../../../scripts/embedded/postgres.ts'
 import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { startService } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'

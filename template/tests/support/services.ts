@@ -1,7 +1,6 @@
+import { findRedisBinary, startPostgres, startRedis } from '@kiln/shared/embedded'
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
-import { startPostgres } from '../../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { eventually } from '../../../shared/testing/index.ts'
 import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { type RunningService, spawnProgram, startService } from '../../../tests/support/process.ts'

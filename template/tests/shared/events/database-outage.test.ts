@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { type KeptServer, startPostgres } from '@kiln/shared/embedded'
 import { type Kysely, sql } from 'kysely'
-import type { KeptServer } from '../../../../scripts/embedded/keep.ts'
-import { startPostgres } from '../../../../scripts/embedded/postgres.ts'
 import { isDatabaseAway } from '../../../../shared/events/errors.ts'
 import { ThingMade } from '../../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../../shared/testing/eventually.ts'

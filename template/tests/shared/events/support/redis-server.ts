@@ -1,11 +1,6 @@
 import { realpathSync } from 'node:fs'
+import { findRedisBinary, freePort, onPath, startRedis as startKeptRedis } from '@kiln/shared/embedded'
 import { Redis } from 'ioredis'
-import { freePort } from '../../../../../scripts/embedded/free-port.ts'
-import {
-  findRedisBinary,
-  onPath,
-  startRedis as startKeptRedis,
-} from '../../../../../scripts/embedded/redis.ts'
 import type { Connect } from '../../../../../shared/events/redis/connections.ts'
 import { eventConnector, type RedisClient } from '../../../../../shared/redis.ts'
 import { isAlive, until } from '../../../support/processes.ts'

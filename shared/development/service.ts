@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { siblingFile } from '../embedded/sibling-file.ts'
 import { nextSave } from './saves.ts'
 
 type Env = Readonly<Record<string, string>>
@@ -48,7 +48,7 @@ export interface Service {
 
 /** Runs `serve` and restarts it at every save, on a leash that ends it with this process. */
 export function startService(project: string, env: Env): Service {
-  const leash = spawn(process.execPath, [fileURLToPath(new URL('leash.ts', import.meta.url))], {
+  const leash = spawn(process.execPath, [siblingFile('leash', import.meta.url)], {
     // A session of its own: Ctrl-C comes to us, and we end the service before its servers.
     detached: true,
     cwd: project,

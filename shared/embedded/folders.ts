@@ -70,5 +70,5 @@ async function isKeeper(pid: number): Promise<boolean> {
     return false
   }
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => 'keeper.ts')
-  return command.includes('keeper.ts')
+  return /\bkeeper\.[jt]s\b/.test(command)
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { findRedisBinary, hasDocker, onPath } from '../../scripts/embedded/redis.ts'
+import { findRedisBinary, hasDocker, onPath } from './redis.ts'
 
 export type RedisChoice =
   | { readonly from: 'environment'; readonly url: string }

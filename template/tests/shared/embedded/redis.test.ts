@@ -2,9 +2,8 @@ import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from '
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findRedisBinary, type KeptServer, type RedisOptions, startRedis } from '@kiln/shared/embedded'
 import { Redis } from 'ioredis'
-import type { KeptServer } from '../../../scripts/embedded/keep.ts'
-import { findRedisBinary, type RedisOptions, startRedis } from '../../../scripts/embedded/redis.ts'
 
 setDefaultTimeout(30_000)
 

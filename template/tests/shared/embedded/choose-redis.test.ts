@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { chooseRedis, type RedisLookups } from '../../../tests/support/choose-redis.ts'
+import { chooseRedis, type RedisLookups } from '@kiln/shared/embedded'
 
 const url = 'redis://elsewhere'
 const everything: RedisLookups = {

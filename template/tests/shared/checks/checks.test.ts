@@ -2,10 +2,15 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { findStructureProblems } from '../../../scripts/checks/architecture.ts'
-import { findSizeProblems, freshLimits, lastingLimits, measureSize } from '../../../scripts/checks/size.ts'
+import {
+  findSizeProblems,
+  findStructureProblems,
+  freshLimits,
+  lastingLimits,
+  measureSize,
+} from '@kiln/shared/checks'
 
-const root = resolve(import.meta.dirname, '../../..')
+const root = resolve(import.meta.dirname, '../../../..')
 
 describe('the structure of the tree', () => {
   const copies: string[] = []

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { Command, Order, Report } from './order.ts'
+import { siblingFile } from './sibling-file.ts'
 
 /** A private server, alive until `stop()` or the end of this process, whatever ends it. Holds the event loop open. */
 export interface KeptServer {
@@ -27,7 +27,7 @@ type Ready = Extract<Report, { type: 'ready' }>
 /** @throws {Error} with the reason when the server did not start; nothing is left behind then. */
 export async function keep(order: Order): Promise<KeptServer> {
   const run = process.versions.deno ? ['run', '--allow-all'] : []
-  const keeper = spawn(process.execPath, [...run, fileURLToPath(new URL('keeper.ts', import.meta.url))], {
+  const keeper = spawn(process.execPath, [...run, siblingFile('keeper', import.meta.url)], {
     // A session of its own: Ctrl-C in the terminal reaches our process group, not the keeper.
     detached: true,
     cwd: '/',
