@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { KeptServer } from '../embedded/keep.ts'
-import { startPostgres } from '../embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../embedded/redis.ts'
+import type { KeptServer } from './embedded/keep.ts'
+import { startPostgres } from './embedded/postgres.ts'
+import { findRedisBinary, startRedis } from './embedded/redis.ts'
 import type { Settings } from './settings.ts'
 
 /** Something the service depends on: given by the developer, or started here. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { siblingFile } from '../embedded/sibling-file.ts'
+import { siblingFile } from './embedded/sibling-file.ts'
 import { nextSave } from './saves.ts'
 
 type Env = Readonly<Record<string, string>>

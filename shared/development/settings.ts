@@ -3,7 +3,7 @@ import { readFile, realpath, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { isRoot, privateFolder, sharedTemporary } from '../embedded/folders.ts'
+import { isRoot, privateFolder, sharedTemporary } from './embedded/folders.ts'
 
 export interface Settings {
   /** `name` of package.json. */

@@ -49,7 +49,7 @@ function create(path: string, { flags = [], env = known }: { flags?: string[]; e
 const git = (folder: string, ...args: string[]) => run('git', args, { cwd: folder }).trim()
 
 /** Of its tests those that the name, the page and the deleted files could break. */
-const nameMatters = ['tests/readme.test.ts', 'tests/src/config.test.ts', 'tests/src/help.test.ts']
+const nameMatters = ['tests/readme.test.ts', 'tests/src/config.test.ts', 'tests/src/modules/example.test.ts']
 
 describe('what bun create makes', () => {
   let service: ReturnType<typeof create>

@@ -2,8 +2,14 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { resolve } from 'node:path'
 import { freePort } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { logInAdmin } from '../support/admin.ts'
-import { type RunningService, runtime, spawnProgram, startService, underTest } from '../support/process.ts'
+import {
+  logInAdmin,
+  type RunningService,
+  runtime,
+  spawnProgram,
+  startService,
+  underTest,
+} from '../support/process.ts'
 import { testEnvironment } from '../support/service.ts'
 
 setDefaultTimeout(30_000)

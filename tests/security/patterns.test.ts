@@ -1,37 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { sourceFiles } from '@kiln/shared/checks'
-import { eventually } from '@kiln/shared/testing'
-import { type FoundPattern, patternsIn } from './support/pattern-sources.ts'
+import { resolve } from 'node:path'
+import { findSlowPatterns, patternsOf } from '@kiln/shared/checks'
 
-const root = resolve(import.meta.dirname, '../..')
-const all = sourceFiles(root, ['src', 'shared']).flatMap((file) =>
-  patternsIn(readFileSync(join(root, file), 'utf8'), file),
-)
-
-/** Those that hostile texts of 10,000 characters keep busy for longer than a pass over them may take. */
-async function slowOf(patterns: readonly FoundPattern[]): Promise<readonly string[]> {
-  const worker = new Worker(new URL('./support/pattern-worker.ts', import.meta.url).href)
-  const state = { begun: 'nothing', slow: [] as string[], done: false }
-  worker.onmessage = ({ data }: MessageEvent<{ begun?: string; slow?: string; done?: boolean }>) => {
-    if (data.slow !== undefined) state.slow.push(data.slow)
-    Object.assign(
-      state,
-      data.begun === undefined ? {} : { begun: data.begun },
-      data.done ? { done: true } : {},
-    )
-  }
-  worker.postMessage(patterns)
-  try {
-    await eventually(() => expect(state.done).toBe(true), { timeoutMs: 150_000 })
-    return state.slow
-  } catch {
-    return [...state.slow, state.begun]
-  } finally {
-    worker.terminate()
-  }
-}
+const all = patternsOf(resolve(import.meta.dirname, '../..'))
 
 describe('texts that a pattern takes long to refuse', () => {
   test('are tried with every pattern that the source has', () => {
@@ -44,12 +15,14 @@ describe('texts that a pattern takes long to refuse', () => {
   })
 
   test('are none: the time grows as the text does', async () => {
-    expect(await slowOf(all)).toEqual([])
+    expect(await findSlowPatterns(all)).toEqual([])
   }, 180_000)
 
   test('would be found: two parts that share what they take need the square of the time', async () => {
     const source = '^\\d+\\d+x$'
 
-    expect(await slowOf([{ place: 'a test', source, flags: '' }])).toEqual([`/${source}/ of a test`])
+    expect(await findSlowPatterns([{ place: 'a test', source, flags: '' }])).toEqual([
+      `/${source}/ of a test`,
+    ])
   }, 180_000)
 })

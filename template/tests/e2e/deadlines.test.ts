@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
 import { Client } from 'pg'
-import { startWithAdmin } from '../../../tests/support/admin.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 

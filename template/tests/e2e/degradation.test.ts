@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { findRedisBinary, type KeptServer, startPostgres, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { descendants } from '../support/processes.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(90_000)
 

@@ -4,7 +4,6 @@ import { eventually } from '@kiln/shared/testing'
 import { Client } from 'pg'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { buildRequest } from '../../../tests/support/build-request.ts'
-import { startOtherService } from '../../../tests/support/other-service.ts'
 import {
   type RunningService,
   runProgram,
@@ -13,6 +12,7 @@ import {
 } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'
 import { testEnvironment } from '../../../tests/support/service.ts'
+import { startOtherService } from '../support/other-service.ts'
 
 setDefaultTimeout(60_000)
 

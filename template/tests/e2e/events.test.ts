@@ -2,12 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { findRedisBinary, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { buildRequest } from '../../../tests/support/build-request.ts'
-import { startOtherService } from '../../../tests/support/other-service.ts'
 import { startService } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'
 import { readEventStream } from '../support/event-stream.ts'
+import { startOtherService } from '../support/other-service.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 

@@ -2,8 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { logInAdmin } from '../../../tests/support/admin.ts'
-import { type RunningService, startService } from '../../../tests/support/process.ts'
+import { logInAdmin, type RunningService, startService } from '../../../tests/support/process.ts'
 import { type Patch, programPatched } from '../support/patched-build.ts'
 
 setDefaultTimeout(120_000)

@@ -1,9 +1,8 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose'
-import { logInAdmin } from '../../../tests/support/admin.ts'
-import { type RunningService, startService } from '../../../tests/support/process.ts'
+import { logInAdmin, type RunningService, startService } from '../../../tests/support/process.ts'
 import { testSecret } from '../../../tests/support/service.ts'
-import { ed25519 } from '../../../tests/support/signing-keys.ts'
+import { ed25519 } from '../support/signing-keys.ts'
 
 setDefaultTimeout(30_000)
 

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '@kiln/shared/testing'
-import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'
 import { buildPatched, type Patch } from '../support/patched-build.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(120_000)
 

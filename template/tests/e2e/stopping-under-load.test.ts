@@ -2,10 +2,10 @@ import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { Agent, type RequestOptions, request } from 'node:http'
 import { RequestCreated } from '@kiln/shared/contracts/request'
 import { eventually } from '@kiln/shared/testing'
-import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { buildRequest } from '../../../tests/support/build-request.ts'
 import { spawnProgram } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(120_000)
 

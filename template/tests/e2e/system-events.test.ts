@@ -1,10 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { startPostgres } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { startService } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'
 import { readEventStream } from '../support/event-stream.ts'
+import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 

@@ -2,10 +2,10 @@ import { findRedisBinary, startPostgres, startRedis } from '@kiln/shared/embedde
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { eventually } from '../../../shared/testing/index.ts'
-import { startWithAdmin } from '../../../tests/support/admin.ts'
 import { type RunningService, spawnProgram, startService } from '../../../tests/support/process.ts'
 import { redisUrl } from '../../../tests/support/redis.ts'
 import { startCollector } from './collector.ts'
+import { startWithAdmin } from './start-with-admin.ts'
 
 export type Services = Awaited<ReturnType<typeof startServices>>
 

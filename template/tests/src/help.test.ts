@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import packageJson from '../../package.json' with { type: 'json' }
-import { runCommandLine } from '../../src/cli.ts'
+import packageJson from '../../../package.json' with { type: 'json' }
+import { runCommandLine } from '../../../src/cli.ts'
 
 async function helpOf(path: string): Promise<string> {
   let help = ''

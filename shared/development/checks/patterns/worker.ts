@@ -1,10 +1,10 @@
 import 'elysia'
-import { registerDateTime } from '@kiln/shared/schema'
+import { parentPort, workerData } from 'node:worker_threads'
 import { FormatRegistry } from '@sinclair/typebox'
-import { attackOn, type Judged } from './pattern-attack.ts'
-import type { FoundPattern } from './pattern-sources.ts'
-
-declare const self: Worker
+import { registerDateTime } from '../../../schema.ts'
+import { attackOn, type Judged } from './attack.ts'
+import type { PatternReport } from './slow-patterns.ts'
+import type { FoundPattern } from './sources.ts'
 
 const length = 10_000
 /** Going twice over a text, forwards and back, is a few times a harmless pass; a square of it would be thousands. */
@@ -40,10 +40,10 @@ const formats = [...FormatRegistry.Entries()].map(([format, test]): Judged => {
   }
 })
 
-self.onmessage = ({ data }: MessageEvent<readonly FoundPattern[]>) => {
-  for (const judged of [...formats, ...data.map(attackOn)]) {
-    self.postMessage({ begun: judged.name })
-    if (isSlow(judged)) self.postMessage({ slow: judged.name })
-  }
-  self.postMessage({ done: true })
+const patterns: readonly FoundPattern[] = workerData
+const report = (line: PatternReport) => parentPort?.postMessage(line)
+for (const judged of [...formats, ...patterns.map(attackOn)]) {
+  report({ begun: judged.name })
+  if (isSlow(judged)) report({ slow: judged.name })
 }
+report({ done: true })

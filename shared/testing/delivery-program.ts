@@ -3,9 +3,11 @@
  *
  * `REDIS_URL` names a server; without one only the memory transport is shown.
  */
-import { redisTransports, silentLogger } from '@kiln/shared'
-import { eventConnector } from '@kiln/shared/redis'
-import { deliverySuite, type Ground, memoryGround } from '@kiln/shared/testing'
+import { redisTransports } from '../events/redis/transports.ts'
+import { silentLogger } from '../events/silent-logger.ts'
+import { eventConnector } from '../redis.ts'
+import { deliverySuite, type Ground } from './delivery-suite.ts'
+import { memoryGround } from './memory-ground.ts'
 
 /** One sentence, and why it does not hold. */
 export interface Outcome {

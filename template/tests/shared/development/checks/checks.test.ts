@@ -10,7 +10,7 @@ import {
   measureSize,
 } from '@kiln/shared/checks'
 
-const root = resolve(import.meta.dirname, '../../../..')
+const root = resolve(import.meta.dirname, '../../../../..')
 
 describe('the structure of the tree', () => {
   const copies: string[] = []

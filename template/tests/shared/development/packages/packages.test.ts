@@ -2,11 +2,11 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createSbom } from '@kiln/shared/sbom'
-import packageJson from '../../../../package.json' with { type: 'json' }
-import { findLicenceProblems, isAllowed } from '../../../../shared/checks/licences.ts'
-import { lockedPackages } from '../../../../shared/packages/locked-packages.ts'
+import packageJson from '../../../../../package.json' with { type: 'json' }
+import { findLicenceProblems, isAllowed } from '../../../../../shared/development/checks/licences.ts'
+import { lockedPackages } from '../../../../../shared/development/packages/locked-packages.ts'
 
-const root = resolve(import.meta.dirname, '../../../..')
+const root = resolve(import.meta.dirname, '../../../../..')
 const sharedPackage = JSON.parse(readFileSync(join(root, 'node_modules/@kiln/shared/package.json'), 'utf8'))
 const runtime = { name: 'bun', version: '1.2.3' }
 
