@@ -8,10 +8,8 @@ describe('texts that a pattern takes long to refuse', () => {
   test('are tried with every pattern that the source has', () => {
     const sources = all.map(({ source }) => source)
 
-    expect(sources).toContain('^[\\w.:@-]{1,128}$')
+    expect(sources).toContain('^[a-z][a-z0-9-]{0,62}$')
     expect(sources).toContain('^[^@\\s]+@[^@\\s.]+(\\.[^@\\s.]+)+$')
-    expect(sources).toContain('^(?:\\[([^\\]]+)\\]|(\\d[\\d.]+))(?::\\d{1,5})?$')
-    expect(sources.length).toBeGreaterThan(60)
   })
 
   test('are none: the time grows as the text does', async () => {
