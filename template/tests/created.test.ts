@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { serviceName } from '../../scripts/creating/service.ts'
 import { copyTemplate, run } from './support/copies.ts'
+import { limits, thinnessOf } from './support/thinness.ts'
 
 setDefaultTimeout(240_000)
 
@@ -76,6 +77,13 @@ describe('what bun create makes', () => {
       expect(existsSync(join(service.folder, own))).toBe(false)
     expect(scripts['bun-create']).toBeUndefined()
     expect(JSON.stringify(scripts.scripts)).not.toContain('template')
+  })
+
+  test.each(Object.entries(limits))('is thin: %s is at most %d', (name, limit) => {
+    const measured = thinnessOf(service.folder)[name as keyof typeof limits]
+
+    process.stdout.write(`${name}: ${measured} of ${limit}\n`)
+    expect(measured).toBeLessThanOrEqual(limit)
   })
 
   test('has secrets that nobody else has, which only its owner can read', () => {
