@@ -1,3 +1,4 @@
+export { atCommit } from './at-commit.ts'
 export { type CompiledStatement, compiled } from './compiled.ts'
 export { connectDatabase, type DatabaseOptions } from './database.ts'
 export { asDatabaseFailure, violatedConstraint } from './failures.ts'

@@ -2,13 +2,14 @@ import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kyse
 import type { Pool, PoolClient } from 'pg'
 import { AppError } from '../errors.ts'
 import { type Breaker, BrokenCircuit } from '../resilience/breaker.ts'
+import { atCommitMark } from './at-commit.ts'
 import { asDatabaseFailure, isConnectionLost, isDatabaseFailure, isPlanChanged } from './failures.ts'
 import { lookupMark } from './lookup.ts'
 import { type QueryObserver, statementOf } from './query-observer.ts'
 import { type SharedConnection, shareConnections } from './shared-connections.ts'
 import { type Query, run } from './statement.ts'
 import { connectionFor, limitedWork, WatchedStatement } from './statement-watch.ts'
-import { controlsTransaction, TransactionControl } from './transaction-control.ts'
+import { controlsTransaction, notSent, TransactionControl } from './transaction-control.ts'
 
 /** What differs from statement to statement needs no plan of its own for ever. */
 const maxStatements = 500
@@ -105,6 +106,12 @@ class PreparedClient implements PostgresPoolClient {
   query<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>>
   query(): never
   async query<Row>(sql = '', parameters: readonly unknown[] = []): Promise<PostgresQueryResult<Row>> {
+    if (!sql.startsWith(atCommitMark) || !this.#transaction.isOpen) return await this.#query(sql, parameters)
+    this.#transaction.keepBack(() => this.#query(sql, parameters))
+    return notSent
+  }
+
+  async #query<Row>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<Row>> {
     const { observe, breaker } = this.#connections
     const startedAtMs = observe === undefined ? 0 : performance.now()
     let error: unknown

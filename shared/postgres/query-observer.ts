@@ -1,3 +1,4 @@
+import { atCommitMark } from './at-commit.ts'
 import { lookupMark } from './lookup.ts'
 
 /** A statement, its parameters left out. */
@@ -42,6 +43,7 @@ const operations = new Set([
 const firstTable = /\b(?:from|into|update|table|merge into)\s+(?:only\s+)?"?([a-z_][\w$]*)"?/i
 /** Of a statement that begins with WITH: what it does first, and to which table. */
 const firstChange = /^\s*with\b.*?\b(insert|update|delete|merge)\s+(?:into\s+|from\s+)?"?([a-z_][\w$]*)/is
+const marks = [lookupMark, atCommitMark]
 const maxStatements = 500
 const statements = new Map<string, Statement>()
 
@@ -49,7 +51,8 @@ const statements = new Map<string, Statement>()
 export function statementOf(sql: string): Statement {
   const known = statements.get(sql)
   if (known !== undefined) return known
-  const text = sql.startsWith(lookupMark) ? sql.slice(lookupMark.length) : sql
+  const mark = marks.find((mark) => sql.startsWith(mark)) ?? ''
+  const text = sql.slice(mark.length)
   const change = firstChange.exec(text)
   const word = (change?.[1] ?? /^\s*(\w+)/.exec(text)?.[1] ?? '').toUpperCase()
   const operation = operations.has(word) ? word : '_OTHER'

@@ -1,7 +1,7 @@
 import type { EventsAudit } from '@kiln/shared'
 import { currentWork, traceIdOf } from '@kiln/shared/context'
 import { currentRequest, type Principal } from '@kiln/shared/http'
-import { compiled } from '@kiln/shared/postgres'
+import { atCommit } from '@kiln/shared/postgres'
 import type { Insertable, Kysely } from 'kysely'
 import type { ActorType, Role, Schema } from './database/schema.ts'
 
@@ -41,7 +41,7 @@ export async function recordAudit(trx: Kysely<Schema>, entry: AuditEntry): Promi
   })
 }
 
-const insert = compiled((db: Kysely<Schema>, row: Insertable<Schema['audit_log']>) =>
+const insert = atCommit((db: Kysely<Schema>, row: Insertable<Schema['audit_log']>) =>
   db.insertInto('audit_log').values(row),
 )
 

@@ -3,7 +3,8 @@ import { type Envelope, toStructured } from '../../events/envelope.ts'
 import { EventError } from '../../events/errors.ts'
 import type { Outbox } from '../../events/outbox.ts'
 import { domainOf } from '../../events/tags.ts'
-import { compiled, type Executor } from '../compiled.ts'
+import { atCommit } from '../at-commit.ts'
+import type { Executor } from '../compiled.ts'
 import { bucketOf, lockOf, locks } from './locks.ts'
 
 export interface PostgresOutboxOptions {
@@ -59,7 +60,7 @@ async function insert<Schema>(trx: Transaction<Schema>, events: readonly Envelop
 }
 
 /** What most transactions publish: a fifth less work for the server. */
-const insertOne = compiled(
+const insertOne = atCommit(
   (_: Executor, locked: number, bucket: number, key: string, event: string) =>
     sql`
     with locked as materialized (select pg_advisory_xact_lock(${sql.lit(locks.key)}, ${locked}))
@@ -67,7 +68,7 @@ const insertOne = compiled(
     select ${bucket}::smallint, ${key}::text, ${event}::json from locked`,
 )
 
-const insertLocked = compiled(
+const insertLocked = atCommit(
   (
     _: Executor,
     locked: readonly number[],

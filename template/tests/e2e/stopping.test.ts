@@ -6,7 +6,7 @@ setDefaultTimeout(30_000)
 
 describe('stopping', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s is answered with exit code 0 within a second',
+    '%s is answered with exit code 0, long before the deadline',
     async (signal) => {
       const service = await startService()
       const sentAt = performance.now()
@@ -15,7 +15,7 @@ describe('stopping', () => {
       const outcome = await service.ended
 
       expect(outcome.exitCode).toBe(0)
-      expect(performance.now() - sentAt).toBeLessThan(1500)
+      expect(performance.now() - sentAt).toBeLessThan(5000)
       expect(outcome.stdout).toContain('"msg":"stopped"')
       await service.close()
     },

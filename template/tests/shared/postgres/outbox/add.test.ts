@@ -3,7 +3,7 @@ import { sql, type Transaction } from 'kysely'
 import { ThingMade } from '../../../../../shared/testing/delivery/contracts.ts'
 import { eventually } from '../../../../../shared/testing/eventually.ts'
 import { hasRedisServer } from '../../events/support/redis-server.ts'
-import { openStage, type Stage } from './support/stage.ts'
+import { openStage, type Stage, sendKeptBack } from './support/stage.ts'
 
 describe.skipIf(!hasRedisServer)('publishing with a transaction', () => {
   let stage: Stage
@@ -91,6 +91,7 @@ describe.skipIf(!hasRedisServer)('publishing with a transaction', () => {
   test('draws ids only once every key is free, so that id order is commit order', async () => {
     const first = await stage.db.startTransaction().execute()
     await stage.publish(first, 1, 'busy')
+    await sendKeptBack(first)
     const second = stage.other.transaction().execute((trx) =>
       stage.events.publishMany(
         ThingMade,
@@ -117,6 +118,7 @@ describe.skipIf(!hasRedisServer)('publishing with a transaction', () => {
   test('does not wait for another key', async () => {
     const open = await stage.db.startTransaction().execute()
     await stage.publish(open, 1, 'oak')
+    await sendKeptBack(open)
 
     await stage.other.transaction().execute((trx) => stage.publish(trx, 2, 'elm'))
 

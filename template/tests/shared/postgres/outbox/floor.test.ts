@@ -5,7 +5,7 @@ import { Floor } from '../../../../../shared/postgres/outbox/floor.ts'
 import { claimRows, type Db, waitingBuckets } from '../../../../../shared/postgres/outbox/rows.ts'
 import { eventually } from '../../../../../shared/testing/eventually.ts'
 import { hasRedisServer } from '../../events/support/redis-server.ts'
-import { openStage, type Stage } from './support/stage.ts'
+import { openStage, type Stage, sendKeptBack } from './support/stage.ts'
 
 setDefaultTimeout(60_000)
 
@@ -28,6 +28,7 @@ describe.skipIf(!hasRedisServer)('the floor of a relay', () => {
     const floor = new Floor(db)
     const late = await stage.other.startTransaction().execute()
     await stage.publish(late, 1000, 'late')
+    await sendKeptBack(late)
     const relay = stage.relay()
     await stage.publishAll(0, 50)
     await eventually(async () => expect(await stage.rows()).toMatchObject({ waiting: 0, archived: 50 }))

@@ -1,5 +1,5 @@
 import { silentLogger } from '@kiln/shared'
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type ControlledTransaction, type Kysely, sql, type Transaction } from 'kysely'
 import { createEvents } from '../../../../../../shared/events/client.ts'
 import { type Envelope, fromFields } from '../../../../../../shared/events/envelope.ts'
 import type { EventLogger } from '../../../../../../shared/events/observer.ts'
@@ -156,4 +156,9 @@ export function recorder() {
     error: write('error'),
   }
   return { logger, lines }
+}
+
+/** What a transaction keeps back for its commit is sent before a savepoint. */
+export async function sendKeptBack<Schema>(open: ControlledTransaction<Schema>): Promise<void> {
+  await open.savepoint('sent').execute()
 }

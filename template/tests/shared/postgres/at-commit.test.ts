@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'bun:test'
+import { type Kysely, sql } from 'kysely'
+import { atCommit } from '../../../../shared/postgres/at-commit.ts'
+import type { EndedQuery } from '../../../../shared/postgres/query-observer.ts'
+import { testConnections } from './support/test-connections.ts'
+
+interface Tables {
+  notes: { id: number }
+}
+
+const connect = testConnections<Tables>('at_commit')
+const note = atCommit((db: Kysely<Tables>, row: { id: number }) => db.insertInto('notes').values(row))
+const ids = async (db: Kysely<Tables>) =>
+  (await db.selectFrom('notes').select('id').orderBy('id').execute()).map(({ id }) => Number(id))
+
+async function withNotes(observe?: (query: EndedQuery) => void): Promise<Kysely<Tables>> {
+  const db = connect({ poolMax: 1, ...(observe && { observe }) })
+  await sql`drop table if exists notes`.execute(db)
+  await sql`create table notes (id bigint primary key)`.execute(db)
+  await db.transaction().execute((trx) => trx.insertInto('notes').values({ id: 1 }).execute())
+  return db
+}
+
+describe('a write at commit', () => {
+  test('is kept with the transaction, and not seen in it', async () => {
+    const db = await withNotes()
+
+    const seen = await db.transaction().execute(async (trx) => {
+      await note(trx, { id: 2 })
+      await note(trx, { id: 3 })
+      return await ids(trx)
+    })
+
+    expect(seen).toEqual([1])
+    expect(await ids(db)).toEqual([1, 2, 3])
+  })
+
+  test('is sent with the commit, and observed as the statement that it is', async () => {
+    const ended: EndedQuery[] = []
+    const db = await withNotes((query) => ended.push(query))
+    ended.length = 0
+
+    await db.transaction().execute(async (trx) => {
+      await trx.insertInto('notes').values({ id: 2 }).execute()
+      await Promise.all([note(trx, { id: 3 }), note(trx, { id: 4 })])
+    })
+
+    const [, , first, second, commit] = ended
+    expect([first, second, commit].map((query) => query?.statement.summary)).toEqual([
+      'INSERT notes',
+      'INSERT notes',
+      'COMMIT',
+    ])
+    expect(first?.statement.sql).toStartWith('insert')
+    expect(commit?.startedAtMs).toBeLessThan(first?.endedAtMs ?? 0)
+  })
+
+  test('that fails fails the commit, and nothing is kept', async () => {
+    const db = await withNotes()
+
+    const failing = db.transaction().execute(async (trx) => {
+      await trx.insertInto('notes').values({ id: 2 }).execute()
+      await note(trx, { id: 3 })
+      await note(trx, { id: 1 })
+      await note(trx, { id: 4 })
+    })
+
+    await expect(failing).rejects.toMatchObject({ code: '23505' })
+    expect(await ids(db)).toEqual([1])
+  })
+
+  test('is not sent where the transaction is rolled back', async () => {
+    const ended: EndedQuery[] = []
+    const db = await withNotes((query) => ended.push(query))
+    ended.length = 0
+
+    const failing = db.transaction().execute(async (trx) => {
+      await note(trx, { id: 2 })
+      throw new Error('changed our mind')
+    })
+
+    await expect(failing).rejects.toThrow('changed our mind')
+    expect(ended.map(({ statement }) => statement.operation)).not.toContain('INSERT')
+    expect(await ids(db)).toEqual([1])
+  })
+
+  test('belongs to the savepoint under which it was made', async () => {
+    const db = await withNotes()
+
+    const open = await db.startTransaction().execute()
+    await note(open, { id: 2 })
+    const saved = await open.savepoint('saved').execute()
+    await note(saved, { id: 3 })
+    const back = await saved.rollbackToSavepoint('saved').execute()
+    await note(back, { id: 4 })
+    await back.commit().execute()
+
+    expect(await ids(db)).toEqual([1, 2, 4])
+  })
+
+  test('begins the transaction that has nothing else', async () => {
+    const db = await withNotes()
+
+    await db.transaction().execute((trx) => note(trx, { id: 2 }))
+    const failing = db.transaction().execute(async (trx) => {
+      await note(trx, { id: 3 })
+      await note(trx, { id: 1 })
+    })
+
+    await expect(failing).rejects.toMatchObject({ code: '23505' })
+    expect(await ids(db)).toEqual([1, 2])
+  })
+
+  test('outside a transaction is there when it has answered', async () => {
+    const db = await withNotes()
+
+    await note(db, { id: 2 })
+
+    expect(await ids(db)).toEqual([1, 2])
+  })
+
+  test('after the end of its transaction is refused', async () => {
+    const db = await withNotes()
+
+    const open = await db.startTransaction().execute()
+    await open.commit().execute()
+
+    await expect(note(open, { id: 2 })).rejects.toThrow('committed')
+    expect(await ids(db)).toEqual([1])
+  })
+})
+
+test('a commit after a statement failed unheard is an error, and nothing is kept', async () => {
+  const db = await withNotes()
+
+  const committing = db.transaction().execute(async (trx) => {
+    await note(trx, { id: 2 })
+    await sql`select 1 / 0`.execute(trx).catch(() => {})
+  })
+
+  await expect(committing).rejects.toThrow()
+  expect(await ids(db)).toEqual([1])
+})
