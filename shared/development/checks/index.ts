@@ -1,5 +1,5 @@
 export { findStructureProblems } from './architecture.ts'
 export { findLicenceProblems } from './licences.ts'
-export { type FoundPattern, findSlowPatterns, patternsOf } from './patterns/slow-patterns.ts'
+export { findSlowPatterns, patternsOf } from './patterns/slow-patterns.ts'
 export { findServiceContractProblems, sharedContractsFolder } from './service-contracts.ts'
 export { findSizeProblems, freshLimits, lastingLimits, measureSize } from './size.ts'

@@ -2,4 +2,4 @@ export { chooseRedis, howToGetRedis, installRedis, type RedisLookups, redisLooku
 export { freePort } from './free-port.ts'
 export type { KeptServer } from './keep.ts'
 export { type PostgresOptions, startPostgres } from './postgres.ts'
-export { findRedisBinary, hasDocker, onPath, type RedisOptions, startRedis } from './redis.ts'
+export { findRedisBinary, onPath, type RedisOptions, startRedis } from './redis.ts'

@@ -5,8 +5,6 @@ import { siblingFile } from '../../embedded/sibling-file.ts'
 import { sourceFiles } from '../source-files.ts'
 import { type FoundPattern, patternsIn } from './sources.ts'
 
-export type { FoundPattern }
-
 /** What a worker says, one at a time. */
 export type PatternReport = { readonly begun: string } | { readonly slow: string } | { readonly done: true }
 
