@@ -4,7 +4,7 @@
 #
 # --short   builds once, with the cache; without it the image is built twice from nothing, and must be the same.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/../../.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 short=false
 [ "${1:-}" != --short ] || short=true
 
@@ -123,7 +123,7 @@ for share in "${shares[@]}"; do [ "$share" -gt 0 ] || die 'a replica had nothing
 
 # ---- a rolling restart under load, through the proxy
 docker run -d --name "$load" --network "${COMPOSE_PROJECT_NAME}_default" -e TARGET=http://proxy:8080 -e TOKEN="$token" \
-  -v "$PWD/template/tests/container/load.ts:/load.ts:ro" "$bun_image" bun /load.ts >"$work/log"
+  -v "$PWD/tests/container/load.ts:/load.ts:ro" "$bun_image" bun /load.ts >"$work/log"
 for replica in "${replicas[@]}"; do
   stopping=$(date +%s%N)
   docker stop "$replica" >"$work/log"
