@@ -72,6 +72,15 @@ export const tokens: readonly Defence[] = [
     ],
   },
   {
+    name: 'the beginning of a token',
+    test: 'tests/security/tokens.test.ts',
+    edits: one(
+      'shared/http/access-tokens.ts',
+      'currentDate: new Date(now()),',
+      'currentDate: new Date(now()), clockTolerance: 3600,',
+    ),
+  },
+  {
     name: 'known roles',
     test: 'tests/security/tokens.test.ts',
     edits: one('shared/http/access-tokens.ts', 'roles.find((each) => each === name)', 'name as Role'),
