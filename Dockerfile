@@ -14,7 +14,6 @@ RUN --mount=type=cache,target=/root/.bun/install/cache \
 FROM dependencies AS build
 COPY tsconfig.json ./
 COPY scripts/build.ts scripts/
-COPY scripts/packages scripts/packages
 COPY shared shared
 COPY src src
 # Times are part of a layer: fixed, the same source gives the same layer.

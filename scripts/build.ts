@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createSbom } from '@kiln/shared/sbom'
 import packageJson from '../package.json' with { type: 'json' }
-import { createSbom } from './packages/sbom.ts'
 
 /**
  * Compiles the service into one file, `dist/<name>`; with `--all` into one for each platform, `dist/<name>-<platform>`,

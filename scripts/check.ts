@@ -1,9 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
-import { findStructureProblems } from './checks/architecture.ts'
-import { findLicenceProblems } from './checks/licences.ts'
-import { findServiceContractProblems } from './checks/service-contracts.ts'
-import { findSizeProblems, lastingLimits, measureSize } from './checks/size.ts'
+import {
+  findLicenceProblems,
+  findServiceContractProblems,
+  findSizeProblems,
+  findStructureProblems,
+  lastingLimits,
+  measureSize,
+} from '@kiln/shared/checks'
+import { registry } from '../src/infrastructure/events.ts'
 
 /** Everything that can be said about the tree without running it: format, lint, types, structure, licences, contracts, size. */
 const root = resolve(import.meta.dirname, '..')
@@ -27,7 +32,7 @@ run('format and lint', 'biome', 'ci', '.')
 run('types', 'tsc', '--noEmit')
 report('structure', findStructureProblems(root))
 report('licences', findLicenceProblems(root))
-report('contracts', findServiceContractProblems(root))
+report('contracts', findServiceContractProblems(root, registry.contracts))
 
 const size = measureSize(root)
 report(

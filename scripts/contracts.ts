@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { findServiceContractProblems, sharedContractsFolder } from './checks/service-contracts.ts'
+import { findServiceContractProblems, sharedContractsFolder } from '@kiln/shared/checks'
+import { registry } from '../src/infrastructure/events.ts'
 
 /** `bun run contracts:check [--update]`: the contracts against their committed snapshots and golden payloads. */
 const root = resolve(import.meta.dirname, '..')
 const update = process.argv.includes('--update')
-const problems = findServiceContractProblems(root, update)
+const problems = findServiceContractProblems(root, registry.contracts, update)
 if (update) {
   const folders = [sharedContractsFolder() ?? [], resolve(root, 'contracts')].flat().filter(existsSync)
   const format = ['x', '--no-install', 'biome', 'format', '--write', ...folders]

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Upgrade, UpgradeRefused, upgrade } from './upgrading/upgrade.ts'
+import { type Upgrade, UpgradeRefused, upgrade } from '@kiln/shared/upgrading'
 
 /**
  * `bun run upgrade [version] [--from <repository>]`: brings what changed in the template since this service was created, or last

@@ -10,19 +10,27 @@ export interface Query {
 
 export const plainBegin = 'begin'
 
-/** Connections that have `begin` among their prepared statements. */
-const prepared = new WeakSet<pg.PoolClient>()
+/** A statement that a connection has prepared, and its values as the server takes them. */
+export interface Prepared {
+  readonly name: string
+  readonly values: readonly (string | Buffer | null)[]
+}
+
+const prepared = new WeakMap<pg.PoolClient, Set<string>>()
+
+export function isPrepared(client: pg.PoolClient, name: string): boolean {
+  return prepared.get(client)?.has(name) ?? false
+}
+
+/** @throws {Error} for what is no value. */
+export function asSent(values: readonly unknown[]): Prepared['values'] {
+  const { utils } = pg as unknown as { utils: { prepareValue(value: unknown): string | Buffer | null } }
+  return values.map((value) => utils.prepareValue(value))
+}
 
 /** Begins a transaction, in a trip of its own; on this connection the next may begin with its first statement. */
 export async function begin<Row>(client: pg.PoolClient): Promise<PostgresQueryResult<Row>> {
-  const result = await run<Row>(client, { name: plainBegin, text: plainBegin })
-  prepared.add(client)
-  return result
-}
-
-/** Whether `run` can begin such a transaction on this connection. */
-export function canBegin(client: pg.PoolClient, sql: string): boolean {
-  return sql === plainBegin && prepared.has(client)
+  return await run<Row>(client, { name: plainBegin, text: plainBegin })
 }
 
 /**
@@ -30,15 +38,17 @@ export function canBegin(client: pg.PoolClient, sql: string): boolean {
  *
  * @param options.begins the transaction begins with this statement, which has parameters: where `begin` fails, the server
  *   skips all until the next `Sync`, and with it the statement.
+ * @param options.ahead statements that this connection has prepared. They are sent before it, in the same packet; where one
+ *   fails, the others and the statement are skipped.
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
  */
 export async function run<Row>(
   client: pg.PoolClient,
   query: Query,
-  { begins = false } = {},
+  { begins = false, ahead = [] }: { begins?: boolean; ahead?: readonly Prepared[] } = {},
 ): Promise<PostgresQueryResult<Row>> {
   try {
-    return await new Promise((resolve, reject) => {
+    const result = await new Promise<PostgresQueryResult<Row>>((resolve, reject) => {
       const statement = new pg.Query(query, (error, result) => {
         if (error) reject(error)
         else resolve((Array.isArray(result) ? result.at(-1) : result) as PostgresQueryResult<Row>)
@@ -50,15 +60,27 @@ export async function run<Row>(
           connection.bind({ statement: plainBegin }, true)
           connection.execute(null, true)
         }
+        for (const { name, values } of ahead) {
+          connection.bind({ statement: name, values: [...values] }, true)
+          connection.execute(null, true)
+        }
         return submit(connection)
       }
       client.query(statement)
     })
+    if (query.name !== undefined) remember(client, query.name)
+    return result
   } catch (error) {
     // The stack of the socket's event says nothing of who asked.
     if (error instanceof Error) Error.captureStackTrace(error, run)
     throw error
   }
+}
+
+function remember(client: pg.PoolClient, name: string): void {
+  const names = prepared.get(client)
+  if (names) names.add(name)
+  else prepared.set(client, new Set([name]))
 }
 
 const heldBack = new WeakSet<Duplex>()

@@ -1,24 +1,29 @@
 import type { PostgresQueryResult } from 'kysely'
 import type { PoolClient } from 'pg'
 import { asDatabaseFailure, isConnectionLost } from './failures.ts'
-import { begin, canBegin, plainBegin, run } from './statement.ts'
+import { begin, isPrepared, type Prepared, plainBegin, run } from './statement.ts'
 
 export const controlsTransaction = /^(begin|start transaction|commit|rollback|savepoint|release)/
 const beginsTransaction = /^(begin|start transaction)/
+const endsTransaction = /^(commit|rollback$)/
 const rollsBack = /^rollback/
 
 export const notSent: PostgresQueryResult<never> = { command: 'SELECT', rowCount: 0, rows: [] }
 
+/** A statement that waits for the commit. */
+export interface KeptBack extends Prepared {
+  readonly sql: string
+}
+
 /**
  * The transaction of one connection. It begins with its first statement, where that has parameters and the connection
- * knows how, and its commit takes along what was kept back for it: each is one trip to the server less. What controls it
- * is sent however little time its work has.
+ * knows how: one trip to the server less. What controls it is sent however little time its work has.
  */
 export class TransactionControl {
   readonly #prepared: boolean
   #begins = false
   #isOpen = false
-  #keptBack: (() => Promise<unknown>)[] = []
+  #keptBack: KeptBack[] = []
 
   /** @param prepared whether connections keep prepared statements. */
   constructor(prepared: boolean) {
@@ -27,6 +32,22 @@ export class TransactionControl {
 
   get isOpen(): boolean {
     return this.#isOpen
+  }
+
+  /** Until the commit, or the next savepoint. */
+  keepBack(statement: KeptBack): void {
+    this.#keptBack.push(statement)
+  }
+
+  /** What was kept back and has to be sent before `sql`, or with it: nothing where that rolls back. */
+  takeKeptBack(sql: string): readonly KeptBack[] {
+    const keptBack = rollsBack.test(sql) ? [] : this.#keptBack
+    this.#keptBack = []
+    return keptBack
+  }
+
+  committed(): void {
+    this.#isOpen = false
   }
 
   /** Whether the statement that is sent next has to begin the transaction; true once. */
@@ -41,57 +62,24 @@ export class TransactionControl {
     if (this.beginsWithStatement()) await this.#send(client, plainBegin, report)
   }
 
-  /** @param send sends a statement, in the turn in which it is called. */
-  keepBack(send: () => Promise<unknown>): void {
-    this.#keptBack.push(send)
-  }
-
   async control<Row>(
     client: PoolClient,
     sql: string,
     report: (broken: boolean) => void,
   ): Promise<PostgresQueryResult<Row>> {
     if (beginsTransaction.test(sql)) {
-      this.#begins = canBegin(client, sql)
+      this.#begins = sql === plainBegin && isPrepared(client, plainBegin)
       const result = this.#begins ? notSent : await this.#send<Row>(client, sql, report)
       this.#isOpen = true
       return result
     }
-    if (rollsBack.test(sql)) this.#keptBack = []
-    if (sql !== 'commit' && sql !== 'rollback') {
+    if (!endsTransaction.test(sql)) {
       await this.begin(client, report)
-      await Promise.all(this.#sendKeptBack())
       return await this.#send(client, sql, report)
     }
-    const result = await (sql === 'commit'
-      ? this.#commit<Row>(client, report)
-      : this.#end<Row>(client, sql, report))
+    const result = this.beginsWithStatement() ? notSent : await this.#send<Row>(client, sql, report)
     this.#isOpen = false
     return result
-  }
-
-  /** @throws {Error} what a statement that was kept back failed with. */
-  async #commit<Row>(
-    client: PoolClient,
-    report: (broken: boolean) => void,
-  ): Promise<PostgresQueryResult<Row>> {
-    // Were `begin` to fail with the first of several, the next would not be part of any transaction.
-    if (this.#keptBack.length > 1) await this.begin(client, report)
-    const keptBack = this.#sendKeptBack()
-    const committed = this.#end<Row>(client, 'commit', report)
-    for (const outcome of await Promise.allSettled([...keptBack, committed]))
-      if (outcome.status === 'rejected') throw outcome.reason
-    return await committed
-  }
-
-  #sendKeptBack() {
-    const keptBack = this.#keptBack
-    this.#keptBack = []
-    return keptBack.map((send) => send())
-  }
-
-  async #end<Row>(client: PoolClient, sql: string, report: (broken: boolean) => void) {
-    return this.beginsWithStatement() ? notSent : await this.#send<Row>(client, sql, report)
   }
 
   async #send<Row>(client: PoolClient, sql: string, report: (broken: boolean) => void) {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
+import { startPostgres } from '@kiln/shared/embedded'
 import { pinSelf, requireWrk } from './machine.ts'
 import { measure } from './measure.ts'
 import { report } from './report.ts'

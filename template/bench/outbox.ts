@@ -1,4 +1,5 @@
 import { createEvents, defineEvent, redisTransports, toStructured } from '@kiln/shared'
+import { findRedisBinary, startPostgres, startRedis } from '@kiln/shared/embedded'
 import {
   connectDatabase,
   createRelay,
@@ -9,8 +10,6 @@ import {
 import { Type } from '@sinclair/typebox'
 import { Redis } from 'ioredis'
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../scripts/embedded/redis.ts'
 import { Floor } from '../../shared/postgres/outbox/floor.ts'
 import { bucketOf } from '../../shared/postgres/outbox/locks.ts'
 import { claimRows, type Db, lockBuckets, waitingBuckets } from '../../shared/postgres/outbox/rows.ts'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort } from '../../scripts/embedded/free-port.ts'
+import { freePort } from '@kiln/shared/embedded'
 import { endProcess } from '../end-process.ts'
 import { pinned } from './machine.ts'
 

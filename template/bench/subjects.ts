@@ -9,7 +9,7 @@ export interface Shared {
   readonly collectorUrl: string
 }
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const script = (name: string) =>
   fileURLToPath(new URL(`servers/${name}.${name === 'parts' ? 'ts' : 'js'}`, import.meta.url))
 

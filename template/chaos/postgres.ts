@@ -1,6 +1,5 @@
+import { type KeptServer, startPostgres } from '@kiln/shared/embedded'
 import pg from 'pg'
-import type { KeptServer } from '../../scripts/embedded/keep.ts'
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
 
 /** The databases: the service's, and the one of the program that consumes its events. */
 export const databases = { service: 'chaos_service', consumer: 'chaos_consumer' } as const

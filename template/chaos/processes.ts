@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort } from '../../scripts/embedded/free-port.ts'
+import { freePort } from '@kiln/shared/embedded'
 import { endProcess } from '../end-process.ts'
 import type { Link } from './proxy.ts'
 

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { serviceName } from '../../scripts/creating/service.ts'
 import { copyTemplate, run } from './support/copies.ts'
+import { limits, thinnessOf } from './support/thinness.ts'
 
 setDefaultTimeout(240_000)
 
@@ -49,7 +50,7 @@ function create(path: string, { flags = [], env = known }: { flags?: string[]; e
 const git = (folder: string, ...args: string[]) => run('git', args, { cwd: folder }).trim()
 
 /** Of its tests those that the name, the page and the deleted files could break. */
-const nameMatters = ['tests/readme.test.ts', 'tests/src/config.test.ts', 'tests/src/help.test.ts']
+const nameMatters = ['tests/readme.test.ts', 'tests/src/config.test.ts', 'tests/src/modules/example.test.ts']
 
 describe('what bun create makes', () => {
   let service: ReturnType<typeof create>
@@ -76,6 +77,13 @@ describe('what bun create makes', () => {
       expect(existsSync(join(service.folder, own))).toBe(false)
     expect(scripts['bun-create']).toBeUndefined()
     expect(JSON.stringify(scripts.scripts)).not.toContain('template')
+  })
+
+  test.each(Object.entries(limits))('is thin: %s is at most %d', (name, limit) => {
+    const measured = thinnessOf(service.folder)[name as keyof typeof limits]
+
+    process.stdout.write(`${name}: ${measured} of ${limit}\n`)
+    expect(measured).toBeLessThanOrEqual(limit)
   })
 
   test('has secrets that nobody else has, which only its owner can read', () => {

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findStructureProblems } from '@kiln/shared/checks'
 import { Glob } from 'bun'
-import { findStructureProblems } from '../../scripts/checks/architecture.ts'
 import { copyShared, run, templateRoot } from './support/copies.ts'
 import {
   addOrderContract,

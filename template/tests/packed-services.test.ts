@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { freePort } from '@kiln/shared/embedded'
+import { eventually } from '@kiln/shared/testing'
+import { dataFolder } from '../../shared/development/settings.ts'
 import { copyShared, edit, expectPacked, linkPackages, packShared, run } from './support/copies.ts'
 import { addOrderContract, createMailer, createOrders } from './support/orders-and-mailer.ts'
 import { startTwoServices } from './support/two-services.ts'
@@ -58,7 +63,9 @@ describe('two services that install the packed `shared`', () => {
       run(process.execPath, ['install', '--silent'], { cwd: folder })
     }
   })
+  let dev: ChildProcess | undefined
   afterAll(async () => {
+    dev?.kill('SIGINT')
     await services?.close()
     rmSync(root, { recursive: true, force: true })
   })
@@ -77,6 +84,29 @@ describe('two services that install the packed `shared`', () => {
     expect(said.match(/^\w+/gm)?.filter((word) => word !== 'ok')).toEqual([])
     expect(readdirSync(join(orders, 'contracts/schemas'))).toEqual(['invoice.sent.v1.json'])
     expect(existsSync(join(orders, 'shared'))).toBe(false)
+  })
+
+  test('its tests run, and the service runs for its developer, by the tools of the package', async () => {
+    const tests = ['./tests/src/modules/example.test.ts', './tests/e2e/delivery.test.ts']
+    run(process.execPath, ['test', '--timeout', '20000', ...tests], { cwd: orders })
+    const port = await freePort()
+    const env = { PATH: process.env.PATH, HOME: root, SERVICE_PORT: String(port) }
+
+    dev = spawn(process.execPath, ['scripts/dev.ts'], { cwd: orders, env })
+    let output = ''
+    dev.stdout?.on('data', (chunk) => {
+      output += chunk
+    })
+    dev.stderr?.pipe(process.stderr)
+    const ended = once(dev, 'exit')
+    await eventually(() => expect(output).toContain('orders is ready'), { timeoutMs: 60_000 })
+    const answer = await fetch(`http://localhost:${port}/api/my-endpoint`)
+    dev.kill('SIGINT')
+
+    expect(await ended).toEqual([0, null])
+    expect(answer.status).toBe(200)
+    expect(output).toContain('embedded PostgreSQL 18')
+    rmSync(await dataFolder(orders, 'orders'), { recursive: true })
   })
 
   test('an order placed with the one program is confirmed by the other', async () => {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import packageJson from '../../package.json' with { type: 'json' }
 import { RequestCreated } from '../../shared/events/contracts/request.ts'
 import { eventually } from '../../shared/testing/index.ts'
-import { startOtherService } from '../../tests/support/other-service.ts'
 import { alertNames, dashboardFiles, readDashboard, readRules } from './support/deploy.ts'
 import { keepDoing, keepLoaded, logIn, poison, requests } from './support/load.ts'
+import { startOtherService } from './support/other-service.ts'
 import { chosen, type Prometheus, startPrometheus } from './support/prometheus.ts'
 import { fillUsers, holdUsers, inDatabase, type Services, startServices } from './support/services.ts'
 

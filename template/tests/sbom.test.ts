@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { createSbom } from '@kiln/shared/sbom'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import packageJson from '../../package.json' with { type: 'json' }
-import { createSbom } from '../../scripts/packages/sbom.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const schemas = resolve(import.meta.dirname, '../node_modules/@cyclonedx/cyclonedx-library/res/schema')

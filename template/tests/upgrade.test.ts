@@ -1,9 +1,18 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { edit, linkPackages, run } from './support/copies.ts'
+import { edit, linkPackages, run, templateRoot } from './support/copies.ts'
 import { commitAll, gitIn, makeReleases, makeService } from './support/releases.ts'
 
 setDefaultTimeout(120_000)
@@ -15,6 +24,9 @@ let copies = 0
 beforeAll(() => {
   makeReleases(template)
   makeService(service, template, 'orders')
+  // As `bun install` would have put it into each copy.
+  mkdirSync(join(parent, 'node_modules/@kiln'), { recursive: true })
+  symlinkSync(join(templateRoot, 'shared'), join(parent, 'node_modules/@kiln/shared'))
 })
 afterAll(() => rmSync(parent, { recursive: true, force: true }))
 

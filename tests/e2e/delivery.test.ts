@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test as nodeTest } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { deliverySuite } from '@kiln/shared/testing'
-import '../support/preload.ts'
-import type { Outcome } from '../support/delivery-program.ts'
+import type { Outcome } from '@kiln/shared/testing/delivery-program'
 import { isCompiled, spawnProgram, underTest } from '../support/process.ts'
 import { createTestKeys, redisUrl } from '../support/redis.ts'
 
-const program = resolve(import.meta.dirname, '../support/delivery-program.ts')
+const program = fileURLToPath(import.meta.resolve('@kiln/shared/testing/delivery-program'))
 const folder = mkdtempSync(join(tmpdir(), 'delivery-'))
 const keys = createTestKeys()
 const outcomes = new Map<string, Outcome>()

@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { resolve } from 'node:path'
+import { freePort } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { freePort } from '../../scripts/embedded/free-port.ts'
-import { logInAdmin } from '../support/admin.ts'
-import { type RunningService, runtime, spawnProgram, startService, underTest } from '../support/process.ts'
+import {
+  logInAdmin,
+  type RunningService,
+  runtime,
+  spawnProgram,
+  startService,
+  underTest,
+} from '../support/process.ts'
 import { testEnvironment } from '../support/service.ts'
 
 setDefaultTimeout(30_000)

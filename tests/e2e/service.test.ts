@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { freePort } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
-import { freePort } from '../../scripts/embedded/free-port.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { type RunningService, runProgram, spawnProgram, startService } from '../support/process.ts'
 import { testEnvironment } from '../support/service.ts'

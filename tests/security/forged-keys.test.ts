@@ -2,14 +2,22 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { readTokenKeys } from '@kiln/shared/security'
 import { createTestService, type TestService, testSecret } from '../support/service.ts'
-import { ed25519, pemOf, rsa } from '../support/signing-keys.ts'
+
+const pem = {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+} as const
+const ed25519 = generateKeyPairSync('ed25519', pem)
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, ...pem })
+const attacker = generateKeyPairSync('rsa', { modulusLength: 2048, ...pem })
+const attackersJwk = createPublicKey(attacker.publicKey).export({ format: 'jwk' })
 
 let service: TestService
 beforeAll(async () => {
   service = await createTestService({
     SERVICE_JWT_SECRET_KEY: testSecret,
-    SERVICE_JWT_PRIVATE_KEY: rsa.private,
-    SERVICE_JWT_PREVIOUS_KEYS: ed25519.public,
+    SERVICE_JWT_PRIVATE_KEY: rsa.privateKey,
+    SERVICE_JWT_PREVIOUS_KEYS: ed25519.publicKey,
   })
   // Who the tokens say they are of.
   await service.signIn('admin')
@@ -17,13 +25,10 @@ beforeAll(async () => {
 afterAll(() => service.close())
 
 const [ofRsa, ofSecret, ofEd25519] = readTokenKeys({
-  privateKey: rsa.private,
+  privateKey: rsa.privateKey,
   secret: testSecret,
-  previous: [ed25519.public],
+  previous: [ed25519.publicKey],
 }).accepted.map(({ kid }) => kid)
-
-const attacker = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const attackersJwk = attacker.publicKey.export({ format: 'jwk' })
 
 const nowSeconds = Math.floor(Date.now() / 1000)
 const claims = {
@@ -61,15 +66,15 @@ const eddsa =
   (signed) =>
     sign(null, Buffer.from(signed), key)
 const nothing: Sign = () => Buffer.alloc(0)
-const byAttacker = rs256(pemOf(attacker.privateKey))
+const byAttacker = rs256(attacker.privateKey)
 
 const ask = (token: string) => service.call('GET', '/api/auth/me', { token })
 
 describe('what the attacks change is all that is wrong with them: a token is good', () => {
   test.each([
-    ['of the private key', { alg: 'RS256', kid: ofRsa }, rs256(rsa.private)],
+    ['of the private key', { alg: 'RS256', kid: ofRsa }, rs256(rsa.privateKey)],
     ['of the secret beside it', { alg: 'HS256', kid: ofSecret }, hmac(testSecret)],
-    ['of a key that is verified with', { alg: 'EdDSA', kid: ofEd25519 }, eddsa(ed25519.private)],
+    ['of a key that is verified with', { alg: 'EdDSA', kid: ofEd25519 }, eddsa(ed25519.privateKey)],
   ])('%s', async (_, header, by) => {
     expect((await ask(forge(header, by))).status).toBe(200)
   })
@@ -80,13 +85,13 @@ const jwkText = (pem: string) => JSON.stringify(createPublicKey(pem).export({ fo
 
 describe('algorithm confusion: the public key, which everybody has, as the secret of an HMAC', () => {
   test.each([
-    ['as PEM', rsa.public, ofRsa],
-    ['as PEM with its last line break', `${rsa.public}\n`, ofRsa],
-    ['as DER', der(rsa.public), ofRsa],
-    ['as JWK', jwkText(rsa.public), ofRsa],
-    ['as PEM, of Ed25519', ed25519.public, ofEd25519],
-    ['as PEM, under the id of the secret', rsa.public, ofSecret],
-    ['as PEM, without an id', rsa.public, undefined],
+    ['as PEM', rsa.publicKey, ofRsa],
+    ['as PEM with its last line break', `${rsa.publicKey}\n`, ofRsa],
+    ['as DER', der(rsa.publicKey), ofRsa],
+    ['as JWK', jwkText(rsa.publicKey), ofRsa],
+    ['as PEM, of Ed25519', ed25519.publicKey, ofEd25519],
+    ['as PEM, under the id of the secret', rsa.publicKey, ofSecret],
+    ['as PEM, without an id', rsa.publicKey, undefined],
   ])('%s', async (_, key, kid) => {
     const { status, body } = await ask(forge({ alg: 'HS256', kid }, hmac(key)))
 
@@ -98,17 +103,17 @@ describe('algorithm confusion: the public key, which everybody has, as the secre
 describe('algorithm confusion: the right key under the name of another algorithm', () => {
   test.each([
     ['none', { alg: 'none', kid: ofRsa }, nothing],
-    ['none, with the signature of the key', { alg: 'none', kid: ofRsa }, rs256(rsa.private)],
+    ['none, with the signature of the key', { alg: 'none', kid: ofRsa }, rs256(rsa.privateKey)],
     ['NONE', { alg: 'NONE', kid: ofSecret }, nothing],
     ['nOnE', { alg: 'nOnE', kid: ofSecret }, nothing],
     ['an empty one', { alg: '', kid: ofSecret }, hmac(testSecret)],
     ['no algorithm at all', { kid: ofSecret }, hmac(testSecret)],
     ['a list', { alg: ['HS256'], kid: ofSecret }, hmac(testSecret)],
     ['RS256 for the secret', { alg: 'RS256', kid: ofSecret }, hmac(testSecret)],
-    ['HS256 for the RSA key', { alg: 'HS256', kid: ofRsa }, rs256(rsa.private)],
-    ['PS256 for the RSA key', { alg: 'PS256', kid: ofRsa }, rs256(rsa.private)],
-    ['RS512 for the RSA key', { alg: 'RS512', kid: ofRsa }, rs256(rsa.private)],
-    ['ES256 for Ed25519', { alg: 'ES256', kid: ofEd25519 }, eddsa(ed25519.private)],
+    ['HS256 for the RSA key', { alg: 'HS256', kid: ofRsa }, rs256(rsa.privateKey)],
+    ['PS256 for the RSA key', { alg: 'PS256', kid: ofRsa }, rs256(rsa.privateKey)],
+    ['RS512 for the RSA key', { alg: 'RS512', kid: ofRsa }, rs256(rsa.privateKey)],
+    ['ES256 for Ed25519', { alg: 'ES256', kid: ofEd25519 }, eddsa(ed25519.privateKey)],
     ['lower case', { alg: 'hs256', kid: ofSecret }, hmac(testSecret)],
   ])('%s', async (_, header, by) => {
     expect((await ask(forge(header, by))).status).toBe(401)
@@ -118,9 +123,9 @@ describe('algorithm confusion: the right key under the name of another algorithm
 describe('key confusion: a key of ours under the id of another', () => {
   test.each([
     ['the secret under the id of RSA', { alg: 'RS256', kid: ofRsa }, hmac(testSecret)],
-    ['Ed25519 under the id of RSA', { alg: 'EdDSA', kid: ofRsa }, eddsa(ed25519.private)],
-    ['RSA under the id of Ed25519', { alg: 'RS256', kid: ofEd25519 }, rs256(rsa.private)],
-    ['no id', { alg: 'RS256' }, rs256(rsa.private)],
+    ['Ed25519 under the id of RSA', { alg: 'EdDSA', kid: ofRsa }, eddsa(ed25519.privateKey)],
+    ['RSA under the id of Ed25519', { alg: 'RS256', kid: ofEd25519 }, rs256(rsa.privateKey)],
+    ['no id', { alg: 'RS256' }, rs256(rsa.privateKey)],
     ['no id, with the secret', { alg: 'HS256' }, hmac(testSecret)],
     ['an id that is a number', { alg: 'HS256', kid: 0 }, hmac(testSecret)],
     ['an id that is a list', { alg: 'HS256', kid: [ofSecret] }, hmac(testSecret)],
@@ -165,7 +170,7 @@ describe('a key that the token brings along, or tells where to find', () => {
   })
   afterAll(() => server.stop(true))
   const url = `http://127.0.0.1:${server.port}/jwks.json`
-  const certificate = der(pemOf(attacker.publicKey)).toString('base64')
+  const certificate = der(attacker.publicKey).toString('base64')
 
   test.each([
     ['jwk', { jwk: attackersJwk }],
@@ -189,13 +194,15 @@ describe('a key that the token brings along, or tells where to find', () => {
     ['a compressed payload', { zip: 'DEF' }],
     ['a token within the token', { cty: 'JWT' }],
   ])('and so is %s', async (_, header) => {
-    expect((await ask(forge({ alg: 'RS256', kid: ofRsa, ...header }, rs256(rsa.private)))).status).toBe(401)
+    expect((await ask(forge({ alg: 'RS256', kid: ofRsa, ...header }, rs256(rsa.privateKey)))).status).toBe(
+      401,
+    )
     expect(asked).toBe(0)
   })
 })
 
 describe('a signature that is none', () => {
-  const good = forge({ alg: 'RS256', kid: ofRsa }, rs256(rsa.private))
+  const good = forge({ alg: 'RS256', kid: ofRsa }, rs256(rsa.privateKey))
   const [header = '', payload = '', signature = ''] = good.split('.')
   const ofNoBytes = forge({ alg: 'EdDSA', kid: ofEd25519 }, () => Buffer.alloc(64))
 
@@ -218,7 +225,7 @@ describe('a signature that is none', () => {
 test('a private key of ours never leaves with the public ones', async () => {
   const { body } = await service.call<{ keys: object[] }>('GET', '/.well-known/jwks.json')
 
-  const { d, p, q } = createPrivateKey(rsa.private).export({ format: 'jwk' })
+  const { d, p, q } = createPrivateKey(rsa.privateKey).export({ format: 'jwk' })
   expect(body.keys).toHaveLength(2)
   for (const member of [d, p, q, testSecret]) expect(JSON.stringify(body)).not.toContain(member ?? 'd')
 })

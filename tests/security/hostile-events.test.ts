@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually } from '@kiln/shared/testing'
 import { Redis } from 'ioredis'
+import { logInAdmin, type RunningService, startService } from '../support/process.ts'
 import { hasRedis, redisUrl } from '../support/redis.ts'
-import { startWithAdmin } from '../support/start-with-admin.ts'
 
 setDefaultTimeout(60_000)
 
@@ -65,28 +65,34 @@ const taken: readonly (readonly [string, Fields])[] = [
 const skipped = ['__proto__', 'constructor', 'toString', 'request.unheard', '\0', 'x'.repeat(100_000)]
 
 describe.skipIf(!hasRedis)('entries of somebody who may write to Redis', () => {
-  let service: Awaited<ReturnType<typeof startWithAdmin>>
+  let service: RunningService
+  let token: string
   let redis: Redis
   beforeAll(async () => {
-    service = await startWithAdmin()
+    service = await startService()
+    token = await logInAdmin(service)
     redis = new Redis(redisUrl)
   })
   afterAll(async () => {
     redis.disconnect()
-    await service.other.close()
     await service.close()
   })
 
+  const keyOf = (name: string) => `${service.env.SERVICE_EVENTS_PREFIX}:${name}`
+  const get = (path: string) =>
+    fetch(`${service.url}/api/events/subscriptions${path}`, { headers: { authorization: `Bearer ${token}` } })
   const add = (id: string, changes: Fields = {}) => {
     const fields = Object.entries({ ...good, id, ...changes }).flatMap(([name, value]) =>
       value === undefined ? [] : [name, value],
     )
-    return redis.xadd(`${service.prefix}:{request}`, '*', ...fields)
+    return redis.xadd(keyOf('{request}'), '*', ...fields)
   }
-  const notified = async () =>
-    (await service.other.publishedTo('notification')).map(({ id }) => id.replace('.notification', ''))
+  const notified = async () => {
+    const entries = await redis.xrange(keyOf('{notification}'), '-', '+')
+    return entries.map(([, fields]) => fields[fields.indexOf('id') + 1]?.replace('.notification', ''))
+  }
   const subscription = async () => {
-    const answer = await service.call('GET', '/api/events/subscriptions')
+    const answer = await get('')
     const { items } = (await answer.json()) as { items: readonly Record<string, unknown>[] }
     return items.find(({ subscription }) => subscription === 'notify-dispatcher')
   }
@@ -110,17 +116,10 @@ describe.skipIf(!hasRedis)('entries of somebody who may write to Redis', () => {
   })
 
   test('stand among the dead letters, and are shown as they came', async () => {
-    const answer = await service.call(
-      'GET',
-      '/api/events/subscriptions/notify-dispatcher/dead-letters?limit=100',
-    )
+    const answer = await get('/notify-dispatcher/dead-letters?limit=100')
 
     const { items } = (await answer.json()) as { items: readonly { id: string; reason: string }[] }
-    const opened = await Promise.all(
-      items.map(({ id }) =>
-        service.call('GET', `/api/events/subscriptions/notify-dispatcher/dead-letters/${id}`),
-      ),
-    )
+    const opened = await Promise.all(items.map(({ id }) => get(`/notify-dispatcher/dead-letters/${id}`)))
     expect(answer.status).toBe(200)
     expect(new Set(items.map(({ reason }) => reason))).toEqual(
       new Set(['EVENT_UNDECODABLE', 'EVENT_INVALID']),
@@ -129,7 +128,7 @@ describe.skipIf(!hasRedis)('entries of somebody who may write to Redis', () => {
   })
 
   test('broadcast are thrown away, and live events go on', async () => {
-    const channel = `${service.prefix}:live:system.health_check`
+    const channel = keyOf('live:system.health_check')
     const hostile = ['', '{', 'null', '[]', '{"data":1}', '['.repeat(100_000), 'x'.repeat(1_000_000)]
 
     for (const message of hostile) await redis.publish(channel, message)

@@ -2,9 +2,14 @@
  * Runs before the tests, once per worker: gives them `TEST_DATABASE_URL` and, where a Redis is to be had,
  * `TEST_REDIS_URL`. Servers that were not named are started here, each with a keeper that ends it with this process.
  */
-import { startPostgres } from '../../scripts/embedded/postgres.ts'
-import { startRedis } from '../../scripts/embedded/redis.ts'
-import { chooseRedis, howToGetRedis, installRedis, redisLookups } from './choose-redis.ts'
+import {
+  chooseRedis,
+  howToGetRedis,
+  installRedis,
+  redisLookups,
+  startPostgres,
+  startRedis,
+} from '@kiln/shared/embedded'
 
 // What configures a service in the developer's shell must not reach the services under test.
 for (const name of Object.keys(process.env)) {

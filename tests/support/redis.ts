@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
+// Deno knows no preload; what is said here is said after it has run.
+import './preload.ts'
 
 /** For `describe.skipIf(!hasRedis)`: not every machine has one. */
 export const hasRedis = Boolean(process.env.TEST_REDIS_URL)

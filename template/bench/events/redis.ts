@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createEvents, type EventObserver, redisTransports } from '@kiln/shared'
+import { findRedisBinary, startRedis } from '@kiln/shared/embedded'
 import { createLogger, eventMetrics, openTelemetry, type Telemetry } from '@kiln/shared/observability'
 import { eventConnector } from '@kiln/shared/redis'
 import { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { Placed } from './orders.ts'
 
 export type BenchRedis = Awaited<ReturnType<typeof startBenchRedis>>

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { onPath } from '../../../scripts/embedded/redis.ts'
+import { onPath } from '@kiln/shared/embedded'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
 import {
   alertNames,

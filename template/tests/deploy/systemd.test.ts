@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { onPath } from '@kiln/shared/embedded'
 import { variableName } from '@kiln/shared/settings'
 import packageJson from '../../../package.json' with { type: 'json' }
-import { onPath } from '../../../scripts/embedded/redis.ts'
 import { ConfigSchema } from '../../../src/config.ts'
 import { readDeployFile } from '../support/deploy.ts'
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { copyPatched, type Patch, patch } from '../../../tests/support/patched-build.ts'
+import { copyPatched, type Patch, patch } from '../support/patched-build.ts'
 
 setDefaultTimeout(60_000)
 

@@ -5,8 +5,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, write
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { dataFolder, readSettings, secret } from '../../../scripts/development/settings.ts'
-import { descendants, isAlive, until } from '../../../tests/support/processes.ts'
+import { dataFolder, readSettings, secret } from '../../../shared/development/settings.ts'
+import { descendants, isAlive, until } from '../support/processes.ts'
 
 setDefaultTimeout(60_000)
 

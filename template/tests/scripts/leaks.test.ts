@@ -13,8 +13,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findRedisBinary, onPath } from '../../../scripts/embedded/redis.ts'
-import { isAlive, until } from '../../../tests/support/processes.ts'
+import { findRedisBinary, onPath } from '@kiln/shared/embedded'
+import { isAlive, until } from '../support/processes.ts'
 
 setDefaultTimeout(30_000)
 

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { findRedisBinary, type KeptServer, startRedis } from '@kiln/shared/embedded'
 import { createRedisClient } from '@kiln/shared/redis'
 import { createBreakers } from '@kiln/shared/resilience'
 import { eventually } from '@kiln/shared/testing'
-import type { KeptServer } from '../../../scripts/embedded/keep.ts'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 
 const binary = findRedisBinary() ?? ''
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { onPath } from '@kiln/shared/embedded'
 import { YAML } from 'bun'
-import { onPath } from '../../../scripts/embedded/redis.ts'
 import { deployFolder } from './deploy.ts'
 
 export const hasKubectl = onPath('kubectl').length > 0

@@ -1,12 +1,11 @@
+import { findRedisBinary, startPostgres, startRedis } from '@kiln/shared/embedded'
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
-import { startPostgres } from '../../../scripts/embedded/postgres.ts'
-import { findRedisBinary, startRedis } from '../../../scripts/embedded/redis.ts'
 import { eventually } from '../../../shared/testing/index.ts'
-import { startCollector } from '../../../tests/support/collector.ts'
 import { type RunningService, spawnProgram, startService } from '../../../tests/support/process.ts'
 import { redisUrl } from '../../../tests/support/redis.ts'
-import { startWithAdmin } from '../../../tests/support/start-with-admin.ts'
+import { startCollector } from './collector.ts'
+import { startWithAdmin } from './start-with-admin.ts'
 
 export type Services = Awaited<ReturnType<typeof startServices>>
 

@@ -1,8 +1,8 @@
 import { expect } from 'bun:test'
 import { eventually } from '../../../shared/testing/index.ts'
-import { startOtherService } from '../../../tests/support/other-service.ts'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
 import { createTestKeys } from '../../../tests/support/redis.ts'
+import { startOtherService } from './other-service.ts'
 
 type Program = string | readonly string[]
 

@@ -4,7 +4,7 @@ import { readTokenKeys, type TokenKeyTexts } from '@kiln/shared/security'
 import { Elysia } from 'elysia'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { createTestService, testSecret } from '../../../../tests/support/service.ts'
-import { ed25519, rsa } from '../../../../tests/support/signing-keys.ts'
+import { ed25519, rsa } from '../../support/signing-keys.ts'
 
 const next = 'Vw7Kp2Yt9Zr4Mb6Nc1Xs8Hd3Jf5Lg0Qe-next'
 

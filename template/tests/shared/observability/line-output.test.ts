@@ -5,7 +5,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lineOutput } from '../../../../shared/observability/line-output.ts'
-import { until } from '../../../../tests/support/processes.ts'
+import { until } from '../../support/processes.ts'
 
 const started: ChildProcessWithoutNullStreams[] = []
 afterEach(() => {

@@ -10,7 +10,7 @@ import {
 } from '../../../../shared/observability/tracing/otlp-encoding.ts'
 import { spanContextOf } from '../../../../shared/observability/tracing/recorder.ts'
 import { enterTrace, TraceContext } from '../../../../shared/trace-context.ts'
-import { decodeSpans } from '../../../../tests/support/otlp.ts'
+import { decodeSpans } from '../../support/otlp.ts'
 
 const resource = { 'service.name': 'some-service', 'service.version': '1' }
 const encode = createSpanEncoder(resource, '@kiln/shared')

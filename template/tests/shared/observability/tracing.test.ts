@@ -9,7 +9,7 @@ import { eventually } from '@kiln/shared/testing'
 import { trace } from '@opentelemetry/api'
 import { Elysia } from 'elysia'
 import { Registry } from 'prom-client'
-import { type Behaviour, startCollector } from '../../../../tests/support/collector.ts'
+import { type Behaviour, startCollector } from '../../support/collector.ts'
 
 const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {

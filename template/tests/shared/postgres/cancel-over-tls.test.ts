@@ -3,12 +3,11 @@ import { chownSync } from 'node:fs'
 import { connect as connectSocket, createServer, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { runAs } from '@kiln/shared/context'
+import { type KeptServer, startPostgres } from '@kiln/shared/embedded'
 import { connectDatabase } from '@kiln/shared/postgres'
 import { eventually } from '@kiln/shared/testing'
 import { type Kysely, sql } from 'kysely'
-import type { KeptServer } from '../../../../scripts/embedded/keep.ts'
-import { startPostgres } from '../../../../scripts/embedded/postgres.ts'
-import { createCertificates } from '../../../../tests/support/certificates.ts'
+import { createCertificates } from '../../support/certificates.ts'
 
 setDefaultTimeout(60_000)
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { AppError } from '@kiln/shared/errors'
 import { asDatabaseFailure } from '@kiln/shared/postgres'
 import { type Kysely, sql } from 'kysely'
-import { until } from '../../../../tests/support/processes.ts'
+import { until } from '../../support/processes.ts'
 import { testConnections } from './support/test-connections.ts'
 
 const connect = testConnections<never>('failures')

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import type { KeptServer } from '../../../../scripts/embedded/keep.ts'
-import { startPostgres } from '../../../../scripts/embedded/postgres.ts'
+import { type KeptServer, startPostgres } from '@kiln/shared/embedded'
 import { connectServiceDatabase } from '../../../../src/infrastructure/database/connection.ts'
-import { descendants, until } from '../../../../tests/support/processes.ts'
 import { createTestService, type TestService } from '../../../../tests/support/service.ts'
+import { descendants, until } from '../../support/processes.ts'
 
 setDefaultTimeout(60_000)
 

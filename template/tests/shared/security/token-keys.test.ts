@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync } from 'node:crypto'
 import { readTokenKeys, weaknessOfKey } from '@kiln/shared/security'
 import { loadConfig } from '../../../../src/config.ts'
 import { testEnvironment, testSecret } from '../../../../tests/support/service.ts'
-import { ed25519, pemOf, rsa } from '../../../../tests/support/signing-keys.ts'
+import { ed25519, pemOf, rsa } from '../../support/signing-keys.ts'
 
 describe('a key id', () => {
   test('is the same in every process, another for another key, and nothing of the key itself', () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { eventually } from '@kiln/shared/testing'
 import { Client } from 'pg'
-import { until } from '../../../support/processes.ts'
 import { createTestService, type TestService, testPassword } from '../../../support/service.ts'
 
 let service: TestService
@@ -192,17 +192,18 @@ async function refreshWhile(token: string, other: () => Promise<unknown>): Promi
       $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
     create or replace trigger gate before insert on refresh_tokens for each row execute function wait_at_gate();
     select pg_advisory_lock(1)`)
-  const waiting = async (count: number) => {
-    const { rows } = await gate.query(
-      "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
-    )
-    return rows.length >= count
-  }
+  const waiting = (count: number) =>
+    eventually(async () => {
+      const { rows } = await gate.query(
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+      )
+      expect(rows.length).toBeGreaterThanOrEqual(count)
+    })
   try {
     const refreshed = refresh(token)
-    await until('the refresh to wait', () => waiting(1))
+    await waiting(1)
     const others = other()
-    await until('the other request to wait', () => waiting(2))
+    await waiting(2)
     await gate.query('select pg_advisory_unlock(1)')
     await others
     return (await refreshed).body.refresh_token

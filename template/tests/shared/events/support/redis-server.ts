@@ -1,14 +1,9 @@
 import { realpathSync } from 'node:fs'
+import { findRedisBinary, freePort, onPath, startRedis as startKeptRedis } from '@kiln/shared/embedded'
 import { Redis } from 'ioredis'
-import { freePort } from '../../../../../scripts/embedded/free-port.ts'
-import {
-  findRedisBinary,
-  onPath,
-  startRedis as startKeptRedis,
-} from '../../../../../scripts/embedded/redis.ts'
 import type { Connect } from '../../../../../shared/events/redis/connections.ts'
 import { eventConnector, type RedisClient } from '../../../../../shared/redis.ts'
-import { isAlive, until } from '../../../../../tests/support/processes.ts'
+import { isAlive, until } from '../../../support/processes.ts'
 
 const binary = findRedisBinary()
 

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
+import { startRedis as startKeptRedis } from '@kiln/shared/embedded'
 import { Redis } from 'ioredis'
-import { startRedis as startKeptRedis } from '../../../../../scripts/embedded/redis.ts'
 import type { Connect } from '../../../../../shared/events/redis/connections.ts'
-import { until } from '../../../../../tests/support/processes.ts'
+import { until } from '../../../support/processes.ts'
 import { clusterPort, connector, type RedisServer, type StartOptions, startRedis } from './redis-server.ts'
 
 const SLOTS = 16_384

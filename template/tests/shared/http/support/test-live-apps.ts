@@ -4,8 +4,8 @@ import { createAuth, liveEventRoutes, problemErrors, requestContext, sharedProbl
 import { readTokenKeys } from '@kiln/shared/security'
 import { eventually } from '@kiln/shared/testing'
 import { Elysia } from 'elysia'
-import { readEventStream } from '../../../../../tests/support/event-stream.ts'
 import { testSecret } from '../../../../../tests/support/service.ts'
+import { readEventStream } from '../../../support/event-stream.ts'
 
 const roles = ['applicant', 'manager', 'admin'] as const
 

@@ -1,0 +1,5 @@
+export { findStructureProblems } from './architecture.ts'
+export { findLicenceProblems } from './licences.ts'
+export { findSlowPatterns, patternsOf } from './patterns/slow-patterns.ts'
+export { findServiceContractProblems, sharedContractsFolder } from './service-contracts.ts'
+export { findSizeProblems, freshLimits, lastingLimits, measureSize } from './size.ts'

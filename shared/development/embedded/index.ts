@@ -1,0 +1,5 @@
+export { chooseRedis, howToGetRedis, installRedis, type RedisLookups, redisLookups } from './choose-redis.ts'
+export { freePort } from './free-port.ts'
+export type { KeptServer } from './keep.ts'
+export { type PostgresOptions, startPostgres } from './postgres.ts'
+export { findRedisBinary, onPath, type RedisOptions, startRedis } from './redis.ts'
