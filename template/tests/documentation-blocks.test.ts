@@ -11,8 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { logInAdmin } from '../../tests/support/admin.ts'
-import { type RunningService, startService, underTest } from '../../tests/support/process.ts'
+import { logInAdmin, type RunningService, startService, underTest } from '../../tests/support/process.ts'
 
 setDefaultTimeout(120_000)
 
