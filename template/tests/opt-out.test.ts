@@ -7,7 +7,7 @@ import { logInAdmin, startService } from '../../tests/support/process.ts'
 import { startCollector } from './support/collector.ts'
 import { linkPackages } from './support/patched-build.ts'
 
-setDefaultTimeout(180_000)
+setDefaultTimeout(400_000)
 
 const root = resolve(import.meta.dirname, '../..')
 const page = readFileSync(join(root, 'docs/OPT-OUT.md'), 'utf8')
