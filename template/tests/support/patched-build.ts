@@ -32,13 +32,17 @@ export function copyPatched(folder: string, patches: readonly Patch[]): void {
     const filter = (source: string) => basename(source) !== 'node_modules'
     cpSync(join(root, part), join(folder, part), { recursive: true, filter })
   }
+  linkPackages(folder)
+  patch(folder, patches)
+}
+
+/** Gives a copy of this tree the packages of this one, and its own `shared`. */
+export function linkPackages(folder: string): void {
   const modules = join(folder, 'node_modules')
   mkdirSync(join(modules, '@kiln'), { recursive: true })
   symlinkSync(join(folder, 'shared'), join(modules, '@kiln/shared'))
   for (const name of readdirSync(join(root, 'node_modules')).filter((name) => name !== '@kiln'))
     symlinkSync(join(root, 'node_modules', name), join(modules, name))
-
-  patch(folder, patches)
 }
 
 /** @throws when a file has not what a patch replaces, or has it twice; those before it are applied then. */
