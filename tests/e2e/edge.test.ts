@@ -107,10 +107,11 @@ test('without a database, the edge serves what needs none', async () => {
       body: JSON.stringify({ email: 'a@example.com', password: 'correct horse battery' }),
     }),
   ])
+  const refused = await login.json()
   host.close()
 
   expect([ready.status, docs.status, login.status]).toEqual([200, 200, 503])
-  expect(await login.json()).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+  expect(refused).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
 })
 
 test('a wrong setting is told by name, not answered', async () => {
