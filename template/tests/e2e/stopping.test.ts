@@ -39,12 +39,11 @@ describe('stopping', () => {
     const draining = await eventually(async () => {
       const ready = await fetch(`${service.url}/ready`)
       if (ready.status !== 503) throw new Error('not yet draining')
-      return ready
+      return { connection: ready.headers.get('connection'), body: await ready.json() }
     })
     const outcome = await service.ended
 
-    expect(await draining.json()).toEqual({ status: 'draining' })
-    expect(draining.headers.get('connection')).toBe('close')
+    expect(draining).toEqual({ connection: 'close', body: { status: 'draining' } })
     expect((await login).status).toBe(200)
     expect(outcome.exitCode).toBe(0)
     await expect(fetch(`${service.url}/live`)).rejects.toThrow()

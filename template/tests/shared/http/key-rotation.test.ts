@@ -68,13 +68,13 @@ test.each([
   const url = new URL(`http://127.0.0.1:${server.server?.port}/.well-known/jwks.json`)
 
   const answer = await fetch(url)
+  const { keys } = (await answer.json()) as { keys: Record<string, unknown>[] }
   const verified = await jwtVerify(await token(), createRemoteJWKSet(url), {
     issuer: 'here',
     audience: 'here',
   })
   await server.stop()
 
-  const { keys } = (await answer.json()) as { keys: Record<string, unknown>[] }
   expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
   expect(answer.headers.get('content-type')).toBe('application/jwk-set+json')
   expect(keys).toHaveLength(1)
