@@ -110,7 +110,7 @@ describe('lines to a pipe', () => {
     await once(child.stderr, 'data')
 
     read()
-    await until('the count, and a line after it', () => /"dropped"[^]*\nafter /.test(text()))
+    await until('the count, and a line after it', () => /"dropped"[\s\S]*\nafter /.test(text()))
     child.stdin.end()
     await ended
 
