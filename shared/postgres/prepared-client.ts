@@ -7,7 +7,7 @@ import { asDatabaseFailure, isConnectionLost, isDatabaseFailure, isPlanChanged }
 import { lookupMark } from './lookup.ts'
 import { type QueryObserver, statementOf } from './query-observer.ts'
 import type { SharedConnection } from './shared-connections.ts'
-import { asSent, isPrepared, type Query, run } from './statement.ts'
+import { asSent, isPrepared, plainBegin, type Query, run } from './statement.ts'
 import { connectionFor, limitedWork, WatchedStatement } from './statement-watch.ts'
 import { controlsTransaction, type KeptBack, notSent, TransactionControl } from './transaction-control.ts'
 
@@ -150,7 +150,8 @@ export class PreparedClient implements PostgresPoolClient {
     const work = limitedWork()
     const watch = work && new WatchedStatement(work, client, client !== this.#own)
     try {
-      return await run<Row>(client, query, { begins: this.#transaction.beginsWithStatement(), ahead })
+      const begin = this.#transaction.beginsWithStatement() ? [{ name: plainBegin, values: [] }] : []
+      return await run<Row>(client, query, [...begin, ...ahead])
     } catch (error) {
       const isLost = isConnectionLost(error)
       report(isLost || isPlanChanged(error))

@@ -26,7 +26,8 @@ const maxLookups = 16
  * the server does not answer at all do those that wait on the same connection fail together.
  *
  * Statements of work with a deadline are cancelled on the server when its time is up, or when whoever asked has gone:
- * `REQUEST_TIMEOUT`, `REQUEST_ABANDONED`. What ends a transaction is always sent, and never cancelled. A connection on
+ * `REQUEST_TIMEOUT`, `REQUEST_ABANDONED`. What ends a transaction is always sent, and never cancelled,
+ * unless it takes along writes that were kept back (see `atCommit`): all of that is committed, or nothing. A connection on
  * which something was cancelled serves no other statement.
  *
  * @param observe told about every statement.

@@ -28,24 +28,18 @@ export function asSent(values: readonly unknown[]): Prepared['values'] {
   return values.map((value) => utils.prepareValue(value))
 }
 
-/** Begins a transaction, in a trip of its own; on this connection the next may begin with its first statement. */
-export async function begin<Row>(client: pg.PoolClient): Promise<PostgresQueryResult<Row>> {
-  return await run<Row>(client, { name: plainBegin, text: plainBegin })
-}
-
 /**
  * Runs a statement. Those that are sent in the same turn of the event loop leave in one packet.
  *
- * @param options.begins the transaction begins with this statement, which has parameters: where `begin` fails, the server
- *   skips all until the next `Sync`, and with it the statement.
- * @param options.ahead statements that this connection has prepared. They are sent before it, in the same packet; where one
- *   fails, the others and the statement are skipped.
+ * @param ahead statements that this connection has prepared, `begin` perhaps. They are sent before it, in the same packet; where
+ *   one fails, the server skips all until the next `Sync`, and with it the others and the statement, which has parameters or
+ *   a name.
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
  */
 export async function run<Row>(
   client: pg.PoolClient,
   query: Query,
-  { begins = false, ahead = [] }: { begins?: boolean; ahead?: readonly Prepared[] } = {},
+  ahead: readonly Prepared[] = [],
 ): Promise<PostgresQueryResult<Row>> {
   try {
     const result = await new Promise<PostgresQueryResult<Row>>((resolve, reject) => {
@@ -56,10 +50,6 @@ export async function run<Row>(
       const submit = statement.submit.bind(statement)
       statement.submit = (connection) => {
         holdBack(connection.stream)
-        if (begins) {
-          connection.bind({ statement: plainBegin }, true)
-          connection.execute(null, true)
-        }
         for (const { name, values } of ahead) {
           connection.bind({ statement: name, values: [...values] }, true)
           connection.execute(null, true)

@@ -1,7 +1,7 @@
 import type { PostgresQueryResult } from 'kysely'
 import type { PoolClient } from 'pg'
 import { asDatabaseFailure, isConnectionLost } from './failures.ts'
-import { begin, isPrepared, type Prepared, plainBegin, run } from './statement.ts'
+import { isPrepared, type Prepared, plainBegin, run } from './statement.ts'
 
 export const controlsTransaction = /^(begin|start transaction|commit|rollback|savepoint|release)/
 const beginsTransaction = /^(begin|start transaction)/
@@ -17,7 +17,8 @@ export interface KeptBack extends Prepared {
 
 /**
  * The transaction of one connection. It begins with its first statement, where that has parameters and the connection
- * knows how: one trip to the server less. What controls it is sent however little time its work has.
+ * knows how: one trip to the server less. What controls it is sent however little time its work has, but for a commit that
+ * takes along what was kept back: without the time for that, nothing is committed.
  */
 export class TransactionControl {
   readonly #prepared: boolean
@@ -83,9 +84,10 @@ export class TransactionControl {
   }
 
   async #send<Row>(client: PoolClient, sql: string, report: (broken: boolean) => void) {
-    const isPlainBegin = sql === plainBegin && this.#prepared
+    // Named, so that the next transaction on this connection may begin with its first statement.
+    const query = sql === plainBegin && this.#prepared ? { name: sql, text: sql } : { text: sql }
     try {
-      return await (isPlainBegin ? begin<Row>(client) : run<Row>(client, { text: sql }))
+      return await run<Row>(client, query)
     } catch (error) {
       report(isConnectionLost(error))
       throw asDatabaseFailure(error)
