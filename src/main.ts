@@ -11,6 +11,7 @@ import {
   openTelemetry,
 } from '@kiln/shared/observability'
 import { createBreakers } from '@kiln/shared/resilience'
+import { createAccessHints } from '@kiln/shared/service'
 import type { AnyElysia } from 'elysia'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp, createOperationsApp, serviceParts } from './app.ts'
@@ -110,11 +111,13 @@ async function start(
   const observer = limitMetrics(registry)
   const limits = createLimits({ ...config, redis, logger, observer })
   lifecycle.opened('limits', limits.close)
+  const service = serviceParts(config, db, (err) => logger.warn({ err }, 'ended logins cannot be read'))
+  const hints = createAccessHints({ events, transports, endedLogins: service.endedLogins, logger })
   const { trustedProxies } = config
   const frame = {
     limits,
     clientAddress: clientAddressOf({ peerAddress: clientAddress, trustedProxies, logger }),
-    observers: [logging.accessLog, metrics.observeRequest, ...telemetry.requests],
+    observers: [logging.accessLog, metrics.observeRequest, ...telemetry.requests, hints.observeRequest],
     sampler: telemetry.sampler,
     report(error: unknown, code: string) {
       logger.error({ err: error, code }, 'request failed')
@@ -125,11 +128,7 @@ async function start(
     timeoutMs: config.requestTimeoutMs,
   }
   const { host, port, operationsPort = port, operationsHost = host, tlsCertFile, tlsKeyFile } = config
-  const parts = {
-    ...serviceParts(config, db, (err) => logger.warn({ err }, 'ended logins cannot be read')),
-    events,
-    longLived: { eventOperations, live, logLevel: logging.level },
-  }
+  const parts = { ...service, events, longLived: { eventOperations, live, logLevel: logging.level } }
   const together = operationsPort === port
   const app = taken.includes('http') && createApp({ ...frame, ...parts, ...(together && { operations }) })
 
@@ -137,7 +136,8 @@ async function start(
   if (migrate)
     for (const name of await withAdministrativeDatabase(config, migrateUp))
       logger.info({ migration: name }, 'migrated')
-  if (app) lifecycle.opened('ended logins', parts.endedLogins.start())
+  if (app) lifecycle.opened('ended logins', service.endedLogins.start())
+  if (app) lifecycle.opened('hints of ended access', await hints.start())
   if (taken.includes('relay')) lifecycle.opened('relay', serviceEvents.keepRelaying())
   if (taken.includes('consumers')) {
     lifecycle.opened('retention', serviceEvents.keepRetention())

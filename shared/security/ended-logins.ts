@@ -46,7 +46,7 @@ export interface EndedLogins {
    * @returns what stops listening.
    */
   readonly watch: (login: LoginClaims, listener: (reason: 'revoked' | 'unavailable') => void) => () => void
-  /** Reads now: a hint that something has ended. @throws what `read` throws. */
+  /** Reads what has ended until now: a hint that something has. @throws what `read` throws. */
   readonly refresh: () => Promise<void>
   /** Reads every `everyMs`. @returns what ends that. */
   readonly start: () => () => Promise<void>
@@ -88,11 +88,17 @@ export function createEndedLogins(options: EndedLoginsOptions): EndedLogins {
     tellWatchers()
   }
 
-  const refresh = (): Promise<void> => {
+  const readSoon = (): Promise<void> => {
     reading ??= readOnce().finally(() => {
       reading = undefined
     })
     return reading
+  }
+
+  // What is being read may have been looked up before that which is hinted at was there.
+  const refresh = async (): Promise<void> => {
+    await reading?.catch(() => {})
+    await readSoon()
   }
 
   const known = ({ userId, loginId, version }: LoginClaims): LoginState => {
@@ -109,7 +115,7 @@ export function createEndedLogins(options: EndedLoginsOptions): EndedLogins {
 
   const turn = (): void => {
     tellWatchers()
-    refresh().catch((error) => {
+    readSoon().catch((error) => {
       if (!failing) onError?.(error)
       failing = true
     })
@@ -120,7 +126,7 @@ export function createEndedLogins(options: EndedLoginsOptions): EndedLogins {
     stateOf(login) {
       const state = known(login)
       if (state !== 'unknown') return state
-      const read = refresh().catch(() => {})
+      const read = readSoon().catch(() => {})
       return withinTime(read, longestWaitMs, undefined).then(() => known(login))
     },
     watch(login, listener) {

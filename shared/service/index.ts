@@ -1,3 +1,4 @@
+export { type AccessHints, type AccessHintsOptions, createAccessHints, endsAccess } from './access-hints.ts'
 export { createEdge, type EdgeConfig, type EdgeFrame, type EdgeOptions } from './edge.ts'
 export {
   describeEvents,

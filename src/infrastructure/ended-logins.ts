@@ -1,5 +1,6 @@
 import { lookup } from '@kiln/shared/postgres'
 import type { EndedLoginsOptions } from '@kiln/shared/security'
+import { endsAccess } from '@kiln/shared/service'
 import { sql, type Transaction } from 'kysely'
 import type { Database } from './database/connection.ts'
 import type { Schema } from './database/schema.ts'
@@ -36,6 +37,7 @@ export async function revokeLogins(
   column: 'family_id' | 'user_id',
   id: string | number,
 ): Promise<bigint> {
+  endsAccess()
   const { numUpdatedRows } = await trx
     .updateTable('refresh_tokens')
     // The database's clock: the one that `readEndedLogins` goes by.

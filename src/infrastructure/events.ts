@@ -1,6 +1,6 @@
 import { contracts, createRegistry } from '@kiln/shared'
 import { NotificationSend } from '@kiln/shared/contracts/notification'
-import { HealthChecked, SystemError } from '@kiln/shared/contracts/system'
+import { AccessEnded, HealthChecked, SystemError } from '@kiln/shared/contracts/system'
 import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { type EventsConfig, openServiceEvents, type ServiceEventsOptions } from '@kiln/shared/service'
 import { auditEvents } from './audit-trail.ts'
@@ -15,6 +15,7 @@ export const published = [
   UserUpdated,
   UserVerified,
   NotificationSend,
+  AccessEnded,
   HealthChecked,
   SystemError,
 ]

@@ -19,7 +19,7 @@ import { createUser } from '../../src/modules/users/users.ts'
  * pgbench; and what a transactional handler takes of events, one by one and in batches. One process, one private
  * PostgreSQL that need not survive a power cut: the disk is the same for both and says nothing of either.
  */
-const rounds = 3
+const rounds = 5
 const secondsPerRound = 4
 const connections = 10
 const eventsPerRound = { batched: 15_000, each: 4_000 }

@@ -2,7 +2,7 @@ import { AssignmentAccepted, AssignmentCreated, AssignmentRejected } from './ass
 import { NotificationDelivered, NotificationFailed, NotificationSend } from './notification.ts'
 import { RequestAssigned, RequestCompleted, RequestCreated } from './request.ts'
 import { ShiftCreated, ShiftTransferred } from './shift.ts'
-import { HealthChecked, SystemError } from './system.ts'
+import { AccessEnded, HealthChecked, SystemError } from './system.ts'
 import { UserCreated, UserUpdated, UserVerified } from './user.ts'
 
 /** Every contract of this package, for `createRegistry`. */
@@ -21,6 +21,7 @@ export const contracts = [
   NotificationSend,
   NotificationDelivered,
   NotificationFailed,
+  AccessEnded,
   HealthChecked,
   SystemError,
 ] as const

@@ -24,6 +24,16 @@ export const SystemErrorV1 = Type.Object({
   occurred_at: Timestamp,
 })
 
+export const AccessEndedV1 = Type.Object({ service: Type.String({ minLength: 1 }) })
+
+/** Somebody's access to a service has ended: its processes read now who that is, and not only at their next turn. */
+export const AccessEnded = defineEvent({
+  name: 'system.access_ended',
+  delivery: 'broadcast',
+  versions: { 1: AccessEndedV1 },
+  maxPerSecond: 50,
+})
+
 /** An unexpected error, for whoever watches. Never published because publishing failed. */
 export const SystemError = defineEvent({
   name: 'system.error',

@@ -2,6 +2,7 @@ import type { OutboxPublisher } from '@kiln/shared'
 import { UserCreated, UserUpdated, UserVerified } from '@kiln/shared/contracts/user'
 import { decodeCursor, encodeCursor, type Principal } from '@kiln/shared/http'
 import { compiled, lookup, violatedConstraint } from '@kiln/shared/postgres'
+import { endsAccess } from '@kiln/shared/service'
 import type { Insertable, Selectable, Transaction } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { type Actor, recordAudit } from '../../infrastructure/audit-trail.ts'
@@ -94,6 +95,7 @@ export async function updateUser(
     const before = await lockUser(trx, id)
     assertMayUpdate(by, before, changes)
     if (before.deactivated_at !== null) throw new ServiceError('USER_DEACTIVATED', 'The user is deactivated')
+    if (changes.role !== undefined) endsAccess()
     const user = await change(trx, { by, action: 'user.updated', before, changes })
     await events.publish(UserUpdated, updatedData(user, Object.keys(changes)), { trx })
     return user

@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { findRedisBinary, startPostgres, startRedis } from '@kiln/shared/embedded'
 import { eventually } from '@kiln/shared/testing'
+import { Redis } from 'ioredis'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
 import { hasRedis } from '../../../tests/support/redis.ts'
 import { readEventStream } from '../support/event-stream.ts'
@@ -85,7 +86,14 @@ describe.skipIf(!binary)('on every replica access ends within five seconds', () 
       expect(response.status).toBe(200)
       expect((await get(there, '/api/auth/me', tokens.access_token)).status).toBe(200)
     }
-    if (redisIs === 'down') await redis.stop()
+    const told: string[] = []
+    const listener = new Redis(redis.url)
+    await listener.psubscribe('*:live:system.access_ended')
+    listener.on('pmessage', (_pattern, _channel, message) => told.push(message))
+    if (redisIs === 'down') {
+      listener.disconnect()
+      await redis.stop()
+    }
 
     for (const { id, end, tokens, stream } of people) {
       const { ok } = await end(here, id, tokens)
@@ -97,9 +105,12 @@ describe.skipIf(!binary)('on every replica access ends within five seconds', () 
 
       expect(ok).toBe(true)
       expect(Math.max(onHere ?? 0, onThere ?? 0) - endedMs).toBeLessThan(promisedMs)
+      if (redisIs === 'up') await eventually(() => expect(told).toHaveLength(1))
+      told.length = 0
       if (redisIs === 'up') expect(stream.events().at(-1)?.data).toEqual({ reason: 'revoked' })
     }
 
+    listener.disconnect()
     await there.close()
     await here.other.close()
     await here.close()

@@ -19,7 +19,7 @@ const created = {
 } as const
 
 describe('the contracts', () => {
-  test('are the sixteen events, the last two broadcast', () => {
+  test('are the seventeen events, the last three broadcast', () => {
     const registry = createRegistry(contracts)
 
     expect(registry.names).toEqual([
@@ -37,10 +37,12 @@ describe('the contracts', () => {
       'notification.send',
       'notification.delivered',
       'notification.failed',
+      'system.access_ended',
       'system.health_check',
       'system.error',
     ])
     expect(contracts.filter((c) => c.delivery === 'broadcast').map((c) => c.domain)).toEqual([
+      'system',
       'system',
       'system',
     ])
@@ -80,7 +82,7 @@ describe('the contracts', () => {
   test('give a JSON Schema for every version', () => {
     const schemas = createRegistry(contracts).jsonSchemas()
 
-    expect(Object.keys(schemas)).toHaveLength(18)
+    expect(Object.keys(schemas)).toHaveLength(19)
     expect(schemas['user.created.v2']).toMatchObject({
       $id: 'user.created.v2',
       type: 'object',
