@@ -99,6 +99,13 @@ export const protections: readonly Protection[] = [
         find: 'select pg_advisory_xact_lock(${sql.lit(locks.key)}, hash) from',
         replace: 'select hash from',
       },
+      {
+        file: 'shared/postgres/outbox/add.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in the file
+        find: '(select pg_advisory_xact_lock(${sql.lit(locks.key)}, ${locked}))',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the same
+        replace: '(select ${locked}::integer)',
+      },
     ],
     // A commit that takes its time; a relay that is started again would find the row that it had passed over.
     profile: {
@@ -175,9 +182,10 @@ export const protections: readonly Protection[] = [
         replace: "await this.ack([entry])\n    const outcome = await run('')",
       },
     ],
+    // Whoever dies has to die between the two, which only a slow link holds apart.
     profile: {
-      weights: { 'kill consumer': 30, 'delay link to redis': 30 },
-      run: { handlers: { failing: 0.1, slow: 0, slowMs: 0, attempts: 5 } },
+      weights: { 'kill consumer': 40, 'delay link to redis': 60 },
+      run: { handlers: { failing: 0.5, slow: 0, slowMs: 0, attempts: 30 } },
     },
   },
 ]
