@@ -107,6 +107,14 @@ export const protections: readonly Protection[] = [
         replace: '(select ${locked}::integer)',
       },
     ],
+    // With its commit in one packet, a row is there almost as soon as it has its id.
+    hiddenBy: [
+      {
+        file: 'shared/postgres/at-commit.ts',
+        find: 'compiled(build, atCommitMark)',
+        replace: 'compiled(build)',
+      },
+    ],
     // A commit that takes its time; a relay that is started again would find the row that it had passed over.
     profile: {
       weights: { 'delay link to postgres': 100, 'kill relay': 0, 'roll out relay': 0 },
@@ -182,10 +190,10 @@ export const protections: readonly Protection[] = [
         replace: "await this.ack([entry])\n    const outcome = await run('')",
       },
     ],
-    // Whoever dies has to die between the two, which only a slow link holds apart.
+    // Whoever dies has to die between the two, which only a server that does not answer holds apart.
     profile: {
-      weights: { 'kill consumer': 40, 'delay link to redis': 60 },
-      run: { handlers: { failing: 0.5, slow: 0, slowMs: 0, attempts: 30 } },
+      weights: { 'kill consumer': 60, 'freeze redis': 30 },
+      run: { handlers: { failing: 0.2, slow: 0, slowMs: 0, attempts: 30 } },
     },
   },
 ]
