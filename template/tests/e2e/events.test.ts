@@ -54,7 +54,7 @@ describe.skipIf(!hasRedis)('events of the running service', () => {
       events: {
         status: 'up',
         transport: 'redis',
-        connections: 3,
+        connections: 4,
         dead_letters: 0,
         subscriptions: [{ subscription: 'notify-dispatcher', paused: false }],
       },
@@ -148,7 +148,7 @@ describe.skipIf(!hasRedis)('two processes of one service', () => {
     closing.push(service.close)
     const health = await (await fetch(`${service.url}/health`)).json()
 
-    expect(health).toMatchObject({ events: { status: 'up', connections: 2, subscriptions: [] } })
+    expect(health).toMatchObject({ events: { status: 'up', connections: 3, subscriptions: [] } })
   })
 })
 
