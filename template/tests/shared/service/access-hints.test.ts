@@ -9,6 +9,7 @@ import { openEvents } from '../events/support/open-events.ts'
 import { hasRedisServer, type RedisServer, startRedis } from '../events/support/redis-server.ts'
 
 const nobody: EndedAccess = { users: [], logins: [] }
+const channel = 'events:live:system.access_ended'
 const login = { userId: 7, loginId: 'phone', version: 1 }
 
 describe.skipIf(!hasRedisServer)('a hint of ended access', () => {
@@ -49,7 +50,7 @@ describe.skipIf(!hasRedisServer)('a hint of ended access', () => {
       })
       .post('/other', () => 'ok')
     const post = (path: string) => app.handle(new Request(`http://localhost${path}`, { method: 'POST' }))
-    return { endedLogins, reads, post, channel: 'events:live:system.access_ended' }
+    return { endedLogins, reads, post }
   }
 
   test('brings it to this process and to the others of the service, and not to another service', async () => {
@@ -70,7 +71,6 @@ describe.skipIf(!hasRedisServer)('a hint of ended access', () => {
   test('that cannot be read is none', async () => {
     const here = await startProcess('forms')
     const there = await startProcess('forms')
-    const { channel } = here
 
     for (const message of ['{', 'null', '{"source":"forms"}']) await redis.client.publish(channel, message)
     await there.post('/logout')
