@@ -1,6 +1,6 @@
 import type { AnyElysia } from 'elysia'
 import { registerDateTime } from '../date-time.ts'
-import { unknownFields, unsafeValues } from './json-safety.ts'
+import { repeatsName, unknownFields, unsafeValues } from './json-safety.ts'
 import { SharedError } from './problem-errors.ts'
 import { routeTable } from './route-table.ts'
 
@@ -8,7 +8,7 @@ import { routeTable } from './route-table.ts'
  * Reads JSON bodies, and refuses what Elysia would let pass in silence. Mount it before the modules.
  *
  * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and
- * UTF-8 are 400; one that takes longer than `timeoutMs` to arrive is 408; a compressed one is 415, and so never grows here; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
+ * UTF-8, and two fields of one name in an object, are 400; one that takes longer than `timeoutMs` to arrive is 408; a compressed one is 415, and so never grows here; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
  * carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the path and in the query.
  * An empty body is `null`.
  */
@@ -60,8 +60,16 @@ export function jsonBody({
 }
 
 function parse(bytes: Uint8Array): unknown {
+  const [text, body] = parsed(bytes)
+  if (repeatsName(text, body))
+    throw new SharedError('BODY_INVALID', 'An object of the body has two fields of one name')
+  return body
+}
+
+function parsed(bytes: Uint8Array): [text: string, body: unknown] {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return [text, JSON.parse(text)]
   } catch (cause) {
     throw new SharedError('BODY_INVALID', 'The body is not valid JSON in UTF-8', { cause })
   }

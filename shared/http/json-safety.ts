@@ -46,6 +46,54 @@ function problemOf(value: unknown): string | undefined {
 }
 
 /**
+ * Whether an object of a JSON text has two members of one name, however that is spelt. Parsers differ in which of them they
+ * take, so whoever looked at the text before us may have seen another value.
+ *
+ * @param value what `JSON.parse` made of it.
+ * @see https://datatracker.ietf.org/doc/html/rfc8259#section-4
+ */
+export function repeatsName(json: string, value: unknown): boolean {
+  return membersIn(json) !== membersOf(value)
+}
+
+const [quote, colon, backslash] = [0x22, 0x3a, 0x5c]
+
+/** Each member has a colon, and outside of strings nothing else has one. */
+function membersIn(json: string): number {
+  let members = 0
+  for (let at = 0; at < json.length; at += 1) {
+    const code = json.charCodeAt(at)
+    if (code === colon) members += 1
+    else if (code === quote) at = endOfString(json, at)
+  }
+  return members
+}
+
+/** Where the string that begins at `start` ends: at the first quote that no backslash, or an even number of them, is before. */
+function endOfString(json: string, start: number): number {
+  let end = json.indexOf('"', start + 1)
+  for (; json.charCodeAt(end - 1) === backslash; end = json.indexOf('"', end + 1)) {
+    let before = end - 1
+    while (json.charCodeAt(before) === backslash) before -= 1
+    if ((end - before) % 2 === 1) break
+  }
+  return end
+}
+
+function membersOf(body: unknown): number {
+  let members = 0
+  const pending = [body]
+  while (pending.length > 0) {
+    const value = pending.pop()
+    if (typeof value !== 'object' || value === null) continue
+    const children = Object.values(value)
+    if (!Array.isArray(value)) members += children.length
+    for (const child of children) pending.push(child)
+  }
+  return members
+}
+
+/**
  * Fields that a schema does not name, wherever it lists properties.
  *
  * Elysia drops them in silence before it validates (its `normalize`): a client would believe that they were saved.

@@ -46,6 +46,15 @@ export const requests: readonly Defence[] = [
     ),
   },
   {
+    name: 'one field of a name',
+    test: './template/tests/shared/http/repeated-names.test.ts',
+    edits: one(
+      'shared/http/json-body.ts',
+      'if (repeatsName(text, body))',
+      'if (repeatsName(text, body) && body === text)',
+    ),
+  },
+  {
     name: 'characters and numbers of JSON',
     test: './template/tests/shared/http/bodies.test.ts',
     edits: one('shared/http/json-safety.ts', 'problemOf(value) ?? (depth', '(depth'),
