@@ -17,6 +17,7 @@ const kiln = (shared: Shared) => service(process.execPath, ['src/main.ts', 'serv
 
 const commands = {
   'Bun.serve': (shared: Shared) => other('bare-bun', shared),
+  'Bun.serve, same headers': (shared: Shared) => other('dressed-bun', shared),
   Elysia: (shared: Shared) => other('bare-elysia', shared),
   'Kysely on pg': (shared: Shared) => other('plain-kysely', shared),
   Kiln: kiln,
@@ -30,11 +31,13 @@ const commands = {
   '+ errors, bodies': (shared: Shared) => withParts('context,errors,body,schema', shared),
   '+ metrics': (shared: Shared) => withParts('context,errors,body,schema,metrics', shared),
   '+ access log': (shared: Shared) => withParts('context,errors,body,schema,metrics,log', shared),
+  '+ security headers': (shared: Shared) => withParts('context,errors,body,schema,metrics,log,guard', shared),
+  '+ rate limits': (shared: Shared) => withParts(everyPart.replace(',traces', ''), shared),
   '+ traces, 10 %': (shared: Shared) => traced(withParts(everyPart, shared), 0.1, shared),
   '+ traces, all': (shared: Shared) => traced(withParts(everyPart, shared), 1, shared),
 } satisfies Record<string, (shared: Shared) => Command>
 
-const everyPart = 'context,errors,body,schema,metrics,log,traces'
+const everyPart = 'context,errors,body,schema,metrics,log,guard,limits,traces'
 
 export type Subject = keyof typeof commands
 export const commandOf = (subject: Subject, shared: Shared): Command => commands[subject](shared)
@@ -147,6 +150,8 @@ export const partCases: readonly Case[] = [
       '+ errors, bodies',
       '+ metrics',
       '+ access log',
+      '+ security headers',
+      '+ rate limits',
       '+ traces, 10 %',
       '+ traces, all',
     ],
@@ -164,5 +169,12 @@ export const taxCases: readonly Case[] = (
   method: 'GET',
   path,
   withToken,
-  subjects: ['Elysia', 'Kiln, nothing observed', 'Kiln', 'Kiln, 10 % traced', 'Kiln, all traced'],
+  subjects: [
+    'Elysia',
+    ...(withToken ? [] : (['Bun.serve, same headers'] as const)),
+    'Kiln, nothing observed',
+    'Kiln',
+    'Kiln, 10 % traced',
+    'Kiln, all traced',
+  ],
 }))

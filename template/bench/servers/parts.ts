@@ -1,6 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { type AnyElysia, Elysia } from 'elysia'
-import { createAuth, jsonBody, problemErrors, requestContext } from '../../../shared/http/index.ts'
+import {
+  createAuth,
+  createLimits,
+  jsonBody,
+  problemErrors,
+  requestContext,
+  webGuard,
+} from '../../../shared/http/index.ts'
 import { createLogger, createMetrics, openTelemetry } from '../../../shared/observability/index.ts'
 import { readTokenKeys } from '../../../shared/security/index.ts'
 
@@ -16,9 +23,28 @@ const observers = [
   ...(parts.has('traces') ? requests : []),
 ]
 
+const limits = createLimits({
+  rateLimitEnabled: true,
+  rateLimitAddress: 1_000_000_000,
+  rateLimitUser: 1_000_000_000,
+  rateLimitLogin: 5,
+  maxConcurrentRequests: 1000,
+  shedLagMs: 0,
+  serviceName: about.serviceName,
+  jwtSecretKey: process.env.JWT_SECRET,
+})
+
 let app: AnyElysia = new Elysia()
 if (parts.has('context'))
-  app = app.use(requestContext({ observers, sampler: parts.has('traces') ? sampler : undefined }))
+  app = app.use(
+    requestContext({
+      observers,
+      sampler: parts.has('traces') ? sampler : undefined,
+      clientAddress: (request) => app.server?.requestIP(request)?.address,
+      ...(parts.has('guard') && { guard: webGuard({ maxUrlBytes: 8192 }) }),
+      ...(parts.has('limits') && { gate: limits.gate }),
+    }),
+  )
 if (parts.has('errors')) app = app.use(problemErrors({ problems: {}, report: () => {} }))
 if (parts.has('body')) app = app.use(jsonBody({ maxBytes: 1024 * 1024 }))
 const auth = createAuth({
