@@ -1,5 +1,7 @@
 /// <reference path="./swagger-ui-dist.d.ts" />
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 
@@ -15,16 +17,25 @@ export interface Asset {
 /** Kept for an hour, then asked about by `ETag`. */
 export const assetCaching = 'public, max-age=3600'
 
-/** Swagger UI, as its package ships it; part of the compiled program, but only unpacked when somebody reads the docs. */
-const loaders = {
+const isBun = process.versions.bun !== undefined
+
+/**
+ * Where the files of Swagger UI are, as its package ships them. Bun makes a file that is imported as one a part of the compiled program
+ * (imported as text it is there twice, in the code and in its bytecode); other runtimes do not know such imports.
+ */
+const files = {
   'swagger-ui.css': async () =>
-    (await import('swagger-ui-dist/swagger-ui.css', { with: { type: 'text' } })).default,
+    isBun
+      ? (await import('swagger-ui-dist/swagger-ui.css', { with: { type: 'file' } })).default
+      : fileURLToPath(import.meta.resolve('swagger-ui-dist/swagger-ui.css')),
   'swagger-ui.js': async () =>
-    (await import('swagger-ui-dist/swagger-ui-bundle.js', { with: { type: 'text' } })).default,
+    isBun
+      ? (await import('swagger-ui-dist/swagger-ui-bundle.js', { with: { type: 'file' } })).default
+      : fileURLToPath(import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js')),
 } as const
 
-export type AssetName = keyof typeof loaders
-export const assetNames = Object.keys(loaders) as AssetName[]
+export type AssetName = keyof typeof files
+export const assetNames = Object.keys(files) as AssetName[]
 
 const ready = new Map<string, Promise<Asset>>()
 
@@ -32,7 +43,9 @@ const ready = new Map<string, Promise<Asset>>()
 export function swaggerAsset(name: AssetName): Promise<Asset> {
   const known = ready.get(name)
   if (known) return known
-  const asset = loaders[name]().then((text) => prepareAsset(text, contentTypeOf(name)))
+  const asset = files[name]()
+    .then((file) => readFile(file, 'utf8'))
+    .then((text) => prepareAsset(text, contentTypeOf(name)))
   ready.set(name, asset)
   asset.catch(() => ready.delete(name))
   return asset

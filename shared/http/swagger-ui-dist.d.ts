@@ -1,5 +1,5 @@
-/** What `with { type: 'text' }` gives. */
+/** What `with { type: 'file' }` gives. */
 declare module 'swagger-ui-dist/*' {
-  const text: string
-  export default text
+  const path: string
+  export default path
 }
