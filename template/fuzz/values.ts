@@ -75,17 +75,25 @@ export function nearTo(schema: Schema, words: Words): fc.Arbitrary<unknown> {
     case 'array':
       return fc.array(nearTo(schema.items ?? {}, words), { maxLength: 5 })
     case 'object':
-      return fc.record(
-        Object.fromEntries(
-          Object.entries(schema.properties ?? {}).map(([name, child]) => [name, fieldOf(name, child, words)]),
-        ),
-        { requiredKeys: [...(schema.required ?? [])] },
-      )
+      return objectOf(schema, words)
     case 'string':
       return textOf(schema, words)
     default:
       return hostileValue
   }
+}
+
+/** With each of its optional fields or not; and with few of them, since many together seldom make sense. */
+function objectOf({ properties = {}, required = [] }: Schema, words: Words): fc.Arbitrary<unknown> {
+  const fields = Object.fromEntries(
+    Object.entries(properties).map(([name, child]) => [name, fieldOf(name, child, words)]),
+  )
+  const optional = Object.keys(fields).filter((name) => !required.includes(name))
+  const few = fc.subarray(optional, { maxLength: Math.min(2, optional.length) }).chain((chosen) => {
+    const isThere = (name: string) => required.includes(name) || chosen.includes(name)
+    return fc.record(Object.fromEntries(Object.entries(fields).filter(([name]) => isThere(name))))
+  })
+  return fc.oneof(fc.record(fields, { requiredKeys: [...required] }), few)
 }
 
 /** More often than not what is known to be good for it. */

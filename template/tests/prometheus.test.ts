@@ -3,7 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { RequestCreated } from '../../shared/events/contracts/request.ts'
 import { eventually } from '../../shared/testing/index.ts'
 import { alertNames, dashboardFiles, readDashboard, readRules } from './support/deploy.ts'
-import { keepDoing, keepLoaded, logIn, poison, requests } from './support/load.ts'
+import { keepDoing, keepGuessing, keepLoaded, logIn, poison, requests } from './support/load.ts'
 import { startOtherService } from './support/other-service.ts'
 import { chosen, type Prometheus, startPrometheus } from './support/prometheus.ts'
 import { fillUsers, holdUsers, inDatabase, type Services, startServices } from './support/services.ts'
@@ -122,6 +122,7 @@ describe('faults', () => {
 
   test.concurrent('Redis is taken away', async () => {
     const { redisAway, ownRedis } = services
+    const stop = keepGuessing(redisAway)
 
     process.kill(ownRedis.pid, 'SIGKILL')
     await redisAway.command(['users', 'create', '--email', 'someone@example.com'])
@@ -133,6 +134,7 @@ describe('faults', () => {
     })
 
     await firing(jobs.redisAway, 'RedisUnreachable', 'OutboxStalled', 'OutboxDeep', 'BacklogUnknown')
+    await stop()
   })
 
   test.concurrent('a lock is held with a pool of one connection; then PostgreSQL is killed', async () => {

@@ -31,6 +31,14 @@ export function keepLoaded({ call, other }: Services['main']): () => Promise<voi
   )
 }
 
+/** More wrong passwords at once, and in all, than a service takes; a few times a second. */
+export function keepGuessing(service: RunningService): () => Promise<void> {
+  return keepDoing(async () => {
+    await Promise.all(Array.from({ length: 12 }, () => logIn(service)))
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  })
+}
+
 /** What `request.created` tells, so many times. */
 export const requests = (count: number) => Array.from({ length: count }, () => buildRequest())
 

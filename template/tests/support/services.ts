@@ -19,12 +19,16 @@ export async function startServices() {
   const small = { SERVICE_EVENTS_RETENTION_BYTES: '1048576' }
   // One after the other: together they would take longer to start than a service may.
   const main = await startWithAdmin(collector.env)
-  const redisAway = await startService({ SERVICE_REDIS_URL: ownRedis.url })
+  const redisAway = await startService({
+    SERVICE_REDIS_URL: ownRedis.url,
+    SERVICE_MAX_CONCURRENT_REQUESTS: '4',
+    SERVICE_RATE_LIMIT_ENABLED: 'true',
+  })
   const databaseAway = await startService({
     SERVICE_DATABASE_URL: ownPostgres.url,
     SERVICE_DATABASE_POOL_MAX: '1',
-    // Its requests are to wait, not to be refused.
-    SERVICE_BREAKER_FAILURES: '1000',
+    // While its database is slow its requests are to wait, not to be refused.
+    SERVICE_BREAKER_FAILURES: '100',
   })
   const full = await startService(small)
   const trimming = await startService({ ...small, SERVICE_EVENTS_OVERFLOW: 'trim' })
