@@ -19,6 +19,11 @@ export function idBeforeTime(ms: number): string {
   return idBefore(`${Math.max(0, Math.floor(ms))}-0`)
 }
 
+/** The id to read backwards from, so that nothing from a time on is read. There is no id before 0-1. */
+export function firstIdOf(ms: number): string {
+  return ms > 0 ? `${ms}-0` : '0-1'
+}
+
 /** Milliseconds since 1970, by the server's clock. */
 export function millisecondsOf(id: string): number {
   return Number.parseInt(id, 10)

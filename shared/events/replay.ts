@@ -1,5 +1,5 @@
 import type { Subscription } from './consume/subscription.ts'
-import { compareIds, idBefore, idBeforeTime } from './entry-id.ts'
+import { compareIds, firstIdOf, idBefore, idBeforeTime } from './entry-id.ts'
 import { EventError } from './errors.ts'
 import type { StreamContract } from './event.ts'
 import type { EventArchive } from './outbox.ts'
@@ -136,7 +136,7 @@ async function lastOnes(
   types: ReadonlySet<string>,
   { last = 0, to }: ReplayOptions,
 ): Promise<readonly Found[]> {
-  const before = to === undefined ? '+' : `${to.getTime() + 1}-0`
+  const before = to === undefined ? '+' : firstIdOf(to.getTime() + 1)
   const found: Found[] = []
   for (const { tag, past } of pasts) {
     let count = 0

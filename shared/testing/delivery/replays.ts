@@ -60,6 +60,12 @@ export const replays: Readonly<Record<string, Scene>> = {
     assert.equal(await count({ from: published[7]?.entryId }), 3)
     assert.equal(await count({ from: new Date(Date.now() + 60_000) }), 0)
     assert.equal(await count({ to: new Date(Date.now() - 60_000) }), 0)
+    assert.equal(await count({ last: 3, to: new Date() }), 3)
+    for (const early of [new Date(0), new Date('1969-12-31T23:59:59.999Z'), new Date(-8.64e15)]) {
+      assert.equal(await count({ from: early }), 10)
+      assert.equal(await count({ to: early }), 0)
+      assert.equal(await count({ last: 3, to: early }), 0)
+    }
   },
 
   'a replay goes on in another process after its own has ended': async ({ process }) => {
