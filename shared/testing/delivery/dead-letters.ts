@@ -27,6 +27,7 @@ export const deadLetters: Readonly<Record<string, Scene>> = {
     const letters = await eventually(async () => {
       const { items } = await events.deadLetters.list('redriven')
       assert.equal(items.length, 3)
+      assert.equal(others, 3)
       return items
     })
 

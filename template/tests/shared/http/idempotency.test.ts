@@ -27,13 +27,15 @@ async function open(options: PaymentsOptions = {}): Promise<Payments> {
   return payments
 }
 
-/** A door that is shut until it is opened. */
+/** A door that is shut until it is opened; `reached` once somebody stands before it. */
 function door() {
-  let unlock = () => {}
-  const unlocked = new Promise<void>((resolve) => {
-    unlock = resolve
-  })
-  return { unlock, pass: () => unlocked }
+  const { promise: unlocked, resolve: unlock } = Promise.withResolvers<void>()
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+  const pass = () => {
+    reach()
+    return unlocked
+  }
+  return { unlock, reached, pass }
 }
 
 const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code
@@ -93,17 +95,15 @@ describe('a repeat', () => {
   })
 
   test('while the first is being served is told to wait', async () => {
-    const { unlock, pass } = door()
+    const { unlock, reached, pass } = door()
     const { post, paid } = await open({ within: pass })
 
     const first = post('/payments', { amount: 5 }, { key: 'a' })
-    const during = await eventually(async () => {
-      const answer = await post('/payments', { amount: 5 }, { key: 'a' })
-      expect(answer.status).toBe(409)
-      return answer
-    })
+    await reached
+    const during = await post('/payments', { amount: 5 }, { key: 'a' })
     unlock()
 
+    expect(during.status).toBe(409)
     expect(await codeOf(during)).toBe('IDEMPOTENCY_IN_PROGRESS')
     expect(during.headers.get('retry-after')).toBe('1')
     expect((await first).status).toBe(201)
