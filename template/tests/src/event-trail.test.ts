@@ -49,6 +49,11 @@ describe('what operators do to events is in the trail before it is done', () => 
     const before = await deadLetters()
 
     process.kill(postgres.pid, 'SIGKILL')
+    // Its processes go on for a moment before they notice.
+    await eventually(async () => {
+      const { status } = await service.call('GET', '/api/audit', { token })
+      expect(status).toBe(503)
+    })
     const answers = [
       await post(`${letters}/redrive`, { all: true }),
       await post(`${letters}/purge`, { all: true }),
