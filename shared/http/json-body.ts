@@ -7,9 +7,10 @@ import { routeTable } from './route-table.ts'
 /**
  * Reads JSON bodies, and refuses what Elysia would let pass in silence. Mount it before the modules.
  *
- * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and
- * UTF-8, and two fields of one name in an object, are 400; one that takes longer than `timeoutMs` to arrive is 408; a compressed one is 415, and so never grows here; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that JSON cannot
- * carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the path and in the query.
+ * A body above `maxBytes` is answered 413 as soon as that is known, also when it comes in chunks. Broken JSON and UTF-8, and
+ * two fields of one name in an object, are 400; one that takes longer than `timeoutMs` to arrive is 408; a compressed one
+ * is 415, and so never grows here; a field that the route's schema does not know, NUL bytes, lone surrogates, numbers that
+ * JSON cannot carry exactly and nesting below `maxDepth` are 422 with the path. So is NUL in the path and in the query.
  * An empty body is `null`.
  */
 export function jsonBody({
