@@ -26,18 +26,22 @@ const commands = {
   'Kiln, all traced': (shared: Shared) => traced(kiln(shared), 1, shared),
   'Fastify on Node': (shared: Shared) => other('fastify', shared, 'node'),
   'Hono on Bun': (shared: Shared) => other('hono', shared),
-  '+ response schema': (shared: Shared) => withParts('schema', shared),
-  '+ request context': (shared: Shared) => withParts('context,schema', shared),
-  '+ errors, bodies': (shared: Shared) => withParts('context,errors,body,schema', shared),
-  '+ metrics': (shared: Shared) => withParts('context,errors,body,schema,metrics', shared),
-  '+ access log': (shared: Shared) => withParts('context,errors,body,schema,metrics,log', shared),
-  '+ security headers': (shared: Shared) => withParts('context,errors,body,schema,metrics,log,guard', shared),
-  '+ rate limits': (shared: Shared) => withParts(everyPart.replace(',traces', ''), shared),
-  '+ traces, 10 %': (shared: Shared) => traced(withParts(everyPart, shared), 0.1, shared),
-  '+ traces, all': (shared: Shared) => traced(withParts(everyPart, shared), 1, shared),
+  '+ response schema': (shared: Shared) => withParts(upTo('schema'), shared),
+  '+ request context': (shared: Shared) => withParts(upTo('context'), shared),
+  '+ errors, bodies': (shared: Shared) => withParts(upTo('body'), shared),
+  '+ metrics': (shared: Shared) => withParts(upTo('metrics'), shared),
+  '+ access log': (shared: Shared) => withParts(upTo('log'), shared),
+  '+ security headers': (shared: Shared) => withParts(upTo('guard'), shared),
+  '+ rate limits': (shared: Shared) => withParts(upTo('limits'), shared),
+  '+ traces, 10 %': (shared: Shared) => traced(withParts(upTo('traces'), shared), 0.1, shared),
+  '+ traces, all': (shared: Shared) => traced(withParts(upTo('traces'), shared), 1, shared),
 } satisfies Record<string, (shared: Shared) => Command>
 
-const everyPart = 'context,errors,body,schema,metrics,log,guard,limits,traces'
+/** In the order in which they are added. */
+const parts = ['schema', 'context', 'errors', 'body', 'metrics', 'log', 'guard', 'limits', 'traces'] as const
+
+/** This part of the service and all before it. */
+const upTo = (last: (typeof parts)[number]) => parts.slice(0, parts.indexOf(last) + 1).join()
 
 export type Subject = keyof typeof commands
 export const commandOf = (subject: Subject, shared: Shared): Command => commands[subject](shared)

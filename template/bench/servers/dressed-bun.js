@@ -18,13 +18,11 @@ Bun.serve({
   hostname: '127.0.0.1',
   port: Number(process.env.PORT),
   fetch(request, server) {
-    const read = ['host', 'x-correlation-id', 'traceparent', 'x-forwarded-for'].map((name) =>
-      request.headers.get(name),
-    )
-    const known = `${read[1] ?? crypto.randomUUID()}`
+    for (const name of ['host', 'traceparent', 'x-forwarded-for']) request.headers.get(name)
+    const correlationId = request.headers.get('x-correlation-id') ?? crypto.randomUUID()
     if (request.url.length > 8192 || server.requestIP(request)?.address === undefined) return new Response()
     const response = Response.json({ message: 'Hello from my service!' })
-    response.headers.set('x-correlation-id', known)
+    response.headers.set('x-correlation-id', correlationId)
     for (const [name, value] of headers) response.headers.set(name, value)
     remaining -= 1
     response.headers.set('ratelimit', `"address";r=${remaining};t=60`)
