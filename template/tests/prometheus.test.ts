@@ -55,12 +55,6 @@ const firing = (job: string, ...alerts: string[]) =>
     expect(alerts.filter((alert) => !fired.has(`${job} ${alert}`))).toEqual([])
   })
 
-/** How often Prometheus has seen a service start again. */
-async function restarts(job: string): Promise<number> {
-  const [found] = await prometheus.query(`changes(process_start_time_seconds{job="${job}"}[15m])`)
-  return found?.values[0] ?? 0
-}
-
 describe('a healthy run under load', () => {
   test('is scraped, every rule is evaluated, and no alert fires', async () => {
     const { main, databaseAway } = services
@@ -163,9 +157,9 @@ describe('faults', () => {
     await fillUsers(redis, full, 6)
     full.signal('SIGKILL')
     for (const roles of ['http,consumers,relay', 'http,consumers,relay', 'http,relay']) {
-      const seen = await restarts(jobs.full)
+      const seen = await prometheus.restarts(jobs.full)
       const { child } = await startAgain(full, '--roles', roles)
-      await until(async () => expect(await restarts(jobs.full)).toBe(seen + 1))
+      await until(async () => expect(await prometheus.restarts(jobs.full)).toBe(seen + 1))
       if (roles.includes('consumers')) child.kill('SIGKILL')
     }
     await full.command(['users', 'create', '--email', 'someone@example.com'])

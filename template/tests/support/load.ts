@@ -3,13 +3,13 @@ import { buildRequest } from '../../../tests/support/build-request.ts'
 import type { RunningService } from '../../../tests/support/process.ts'
 import type { Services } from './services.ts'
 
-/** Repeats work until it is told to stop, whatever becomes of it. */
-export function keepDoing(work: () => Promise<unknown>): () => Promise<void> {
+/** Repeats work until it is told to stop, whatever becomes of it; `everyMs` lie between two times. */
+export function keepDoing(work: () => Promise<unknown>, { everyMs = 5 } = {}): () => Promise<void> {
   let running = true
   const done = (async () => {
     while (running) {
       await work().catch(() => {})
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      await new Promise((resolve) => setTimeout(resolve, everyMs))
     }
   })()
   return async () => {
@@ -33,10 +33,7 @@ export function keepLoaded({ call, other }: Services['main']): () => Promise<voi
 
 /** More wrong passwords at once, and in all, than a service takes; a few times a second. */
 export function keepGuessing(service: RunningService): () => Promise<void> {
-  return keepDoing(async () => {
-    await Promise.all(Array.from({ length: 12 }, () => logIn(service)))
-    await new Promise((resolve) => setTimeout(resolve, 500))
-  })
+  return keepDoing(() => Promise.all(Array.from({ length: 12 }, () => logIn(service))), { everyMs: 500 })
 }
 
 /** What `request.created` tells, so many times. */

@@ -88,9 +88,10 @@ export async function startPrometheus(targets: readonly Target[]) {
       values: values.map(([, text]) => Number(text)),
     }))
   }
+  const query = (query: string) => series('/api/v1/query', { query })
   await eventually(
     async () => {
-      const scraped = await series('/api/v1/query', { query: 'up == 1' })
+      const scraped = await query('up == 1')
       if (scraped.length < targets.length) throw new Error(`${scraped.length} targets are up`)
     },
     { timeoutMs: 20_000, everyMs: 100 },
@@ -111,7 +112,12 @@ export async function startPrometheus(targets: readonly Target[]) {
         },
         { everyMs: 100 },
       ),
-    query: (query: string) => series('/api/v1/query', { query }),
+    query,
+    /** How often a service was seen to start again. */
+    async restarts(job: string): Promise<number> {
+      const [found] = await query(`changes(process_start_time_seconds{job="${job}"}[15m])`)
+      return found?.values[0] ?? 0
+    },
     /** Second by second. */
     range: (query: string, fromSeconds: number, toSeconds: number) =>
       series('/api/v1/query_range', { query, start: `${fromSeconds}`, end: `${toSeconds}`, step: '1' }),
@@ -123,9 +129,7 @@ export async function startPrometheus(targets: readonly Target[]) {
     },
     /** Every alert that has fired so far, as `job name`. */
     async fired(): Promise<ReadonlySet<string>> {
-      const found = await series('/api/v1/query', {
-        query: 'last_over_time(ALERTS{alertstate="firing"}[30m])',
-      })
+      const found = await query('last_over_time(ALERTS{alertstate="firing"}[30m])')
       return new Set(found.map(({ metric }) => `${metric.job} ${metric.alertname}`))
     },
     async stop(): Promise<void> {
