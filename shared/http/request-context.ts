@@ -30,13 +30,12 @@ export interface RequestContext extends WorkContext {
   beforeCommit?: WorkContext['beforeCommit']
   /** Sees the answer before it is sent, and gives the one that is. Must not reject. */
   beforeAnswer?: ((response: Response) => Promise<Response>) | undefined
+  /** Called once when it has been served, or failed. */
+  leave?: (() => void) | undefined
 }
 
-/** Serves a request, or answers it in its place. */
-export type Gate = (
-  context: RequestContext,
-  serve: () => Response | Promise<Response>,
-) => Response | Promise<Response>
+/** Answers a request in its place, or lets it in; `leave` of its context tells it when that one is done. */
+export type Gate = (context: RequestContext) => Response | undefined
 
 /** Told about every request once its response is ready to be sent. Must not throw. */
 export type RequestObserver = (context: RequestContext, status: number, durationMs: number) => void
@@ -91,6 +90,7 @@ export function requestContext({
     #address: string | undefined
     beforeCommit: WorkContext['beforeCommit'] = undefined
     beforeAnswer: RequestContext['beforeAnswer'] = undefined
+    leave: RequestContext['leave'] = undefined
     readonly #trace: TraceContext
 
     constructor(request: Request) {
@@ -133,6 +133,7 @@ export function requestContext({
   }
 
   const answered = (context: Context, response: Response): Response | Promise<Response> => {
+    context.leave?.()
     if (context.beforeAnswer === undefined) return finish(context, response)
     return context.beforeAnswer(response).then((changed) => finish(context, changed))
   }
@@ -141,11 +142,24 @@ export function requestContext({
     new Elysia({ name: 'request-context' })
       .wrap((handle) => (request: Request) => {
         const context = new Context(request)
-        const serve = () =>
-          guard?.intercept(request) ?? ((handle as Handle)(request) as Response | Promise<Response>)
-        const answer = runAs(context, () => (gate ? gate(context, serve) : serve()))
-        if (answer instanceof Promise) return answer.then((response) => answered(context, response))
-        return finish(context, answer)
+        const failed = (error: unknown): never => {
+          context.leave?.()
+          throw error
+        }
+        let answer: Response | Promise<Response>
+        try {
+          answer = runAs(
+            context,
+            () =>
+              gate?.(context) ??
+              guard?.intercept(request) ??
+              ((handle as Handle)(request) as Response | Promise<Response>),
+          )
+        } catch (error) {
+          return failed(error)
+        }
+        if (answer instanceof Promise) return answer.then((response) => answered(context, response), failed)
+        return answered(context, answer)
       })
       // In braces: Elysia awaits a hook whose source looks as if it returned what another function gives, and a request
       // that need not wait is served in one go.

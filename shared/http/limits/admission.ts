@@ -35,6 +35,9 @@ const alwaysServed: ReadonlySet<string> = new Set(['/live', '/ready', '/health',
 export function createAdmission({ maxConcurrent, shedLagMs, refuse, shed }: AdmissionOptions): Admission {
   const lag: EventLoopLag | undefined = shedLagMs > 0 ? watchEventLoop({ maxMs: shedLagMs }) : undefined
   let active = 0
+  const leave = () => {
+    active -= 1
+  }
 
   const busy = (reason: ShedReason): SharedError => {
     shed(reason)
@@ -44,24 +47,15 @@ export function createAdmission({ maxConcurrent, shedLagMs, refuse, shed }: Admi
   }
 
   return {
-    gate(context, serve) {
-      if (alwaysServed.has(pathOf(context.request.url))) return serve()
+    gate(context) {
+      if (alwaysServed.has(pathOf(context.request.url))) return undefined
       const refusal =
         refuse(context) ??
         (active >= maxConcurrent ? busy('in_flight') : lag?.isHigh() ? busy('event_loop') : undefined)
       if (refusal) return problemResponse(refusal, sharedProblems[refusal.code], context.request)
       active += 1
-      let answer: Response | Promise<Response> | undefined
-      try {
-        answer = serve()
-      } finally {
-        if (!(answer instanceof Promise)) active -= 1
-      }
-      return answer instanceof Promise
-        ? answer.finally(() => {
-            active -= 1
-          })
-        : answer
+      context.leave = leave
+      return undefined
     },
     active: () => active,
     close: () => lag?.close(),

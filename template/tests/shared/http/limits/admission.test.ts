@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import type { RequestContext } from '@kiln/shared/http'
+import { requestContext } from '@kiln/shared/http'
 import { eventually } from '@kiln/shared/testing'
+import { Elysia } from 'elysia'
 import { createAdmission } from '../../../../../shared/http/limits/admission.ts'
 import { testReplicas } from './test-limits.ts'
 
@@ -40,21 +41,34 @@ describe('requests in flight', () => {
   })
 })
 
-test('a request that is served at once, or fails, leaves its place', () => {
+test('a request that is served at once, or fails, leaves its place', async () => {
   const { gate, active } = createAdmission({
     maxConcurrent: 1,
     shedLagMs: 0,
     refuse: () => undefined,
     shed: () => {},
   })
-  const context = { request: new Request('http://localhost/open') } as RequestContext
-  const fail = () => {
-    throw new Error('some failure')
-  }
+  const failing = [
+    () => {
+      throw new Error('some failure')
+    },
+    () => Promise.reject(new Error('some failure')),
+  ]
+  const app = new Elysia()
+    .wrap((handle) => (request: Request) => {
+      const fail = new URL(request.url).pathname === '/fail' && failing.shift()
+      return fail ? fail() : handle(request)
+    })
+    .use(requestContext({ gate }))
+    .get('/open', 'open')
+  const call = async (path: string) => await app.handle(new Request(`http://localhost${path}`))
 
-  expect(() => gate(context, fail)).toThrow('some failure')
-  expect(gate(context, () => new Response('open'))).toHaveProperty('status', 200)
-  expect(gate(context, () => new Response('open'))).toHaveProperty('status', 200)
+  await expect(call('/fail')).rejects.toThrow('some failure')
+  await expect(call('/fail')).rejects.toThrow('some failure')
+  const statuses = [(await call('/open')).status, (await call('/open')).status]
+
+  expect(failing).toEqual([])
+  expect(statuses).toEqual([200, 200])
   expect(active()).toBe(0)
 })
 
