@@ -24,6 +24,8 @@ const commands = {
   'Kiln, nothing observed': (shared: Shared) => withParts('errors,body,schema,auth', shared),
   'Kiln, 10 % traced': (shared: Shared) => traced(kiln(shared), 0.1, shared),
   'Kiln, all traced': (shared: Shared) => traced(kiln(shared), 1, shared),
+  'observed, 10 % traced': (shared: Shared) => traced(observed(shared), 0.1, shared),
+  'observed, all traced': (shared: Shared) => traced(observed(shared), 1, shared),
   'Fastify on Node': (shared: Shared) => other('fastify', shared, 'node'),
   'Hono on Bun': (shared: Shared) => other('hono', shared),
   '+ response schema': (shared: Shared) => withParts(upTo('schema'), shared),
@@ -31,17 +33,19 @@ const commands = {
   '+ errors, bodies': (shared: Shared) => withParts(upTo('body'), shared),
   '+ metrics': (shared: Shared) => withParts(upTo('metrics'), shared),
   '+ access log': (shared: Shared) => withParts(upTo('log'), shared),
-  '+ security headers': (shared: Shared) => withParts(upTo('guard'), shared),
-  '+ rate limits': (shared: Shared) => withParts(upTo('limits'), shared),
   '+ traces, 10 %': (shared: Shared) => traced(withParts(upTo('traces'), shared), 0.1, shared),
-  '+ traces, all': (shared: Shared) => traced(withParts(upTo('traces'), shared), 1, shared),
+  '+ security headers': (shared: Shared) => traced(withParts(upTo('guard'), shared), 0.1, shared),
+  '+ rate limits': (shared: Shared) => traced(withParts(upTo('limits'), shared), 0.1, shared),
 } satisfies Record<string, (shared: Shared) => Command>
 
 /** In the order in which they are added. */
-const parts = ['schema', 'context', 'errors', 'body', 'metrics', 'log', 'guard', 'limits', 'traces'] as const
+const parts = ['schema', 'context', 'errors', 'body', 'metrics', 'log', 'traces', 'guard', 'limits'] as const
 
 /** This part of the service and all before it. */
 const upTo = (last: (typeof parts)[number]) => parts.slice(0, parts.indexOf(last) + 1).join()
+
+/** Everything that is to be known of a request, and none of what protects the service. */
+const observed = (shared: Shared) => withParts(`${upTo('traces')},auth`, shared)
 
 export type Subject = keyof typeof commands
 export const commandOf = (subject: Subject, shared: Shared): Command => commands[subject](shared)
@@ -154,10 +158,9 @@ export const partCases: readonly Case[] = [
       '+ errors, bodies',
       '+ metrics',
       '+ access log',
+      '+ traces, 10 %',
       '+ security headers',
       '+ rate limits',
-      '+ traces, 10 %',
-      '+ traces, all',
     ],
   },
 ]
@@ -177,6 +180,8 @@ export const taxCases: readonly Case[] = (
     'Elysia',
     ...(withToken ? [] : (['Bun.serve, same headers'] as const)),
     'Kiln, nothing observed',
+    'observed, 10 % traced',
+    'observed, all traced',
     'Kiln',
     'Kiln, 10 % traced',
     'Kiln, all traced',
