@@ -82,15 +82,24 @@ function endOfString(json: string, start: number): number {
 
 function membersOf(body: unknown): number {
   let members = 0
-  const pending = [body]
-  while (pending.length > 0) {
-    const value = pending.pop()
-    if (typeof value !== 'object' || value === null) continue
-    const children = Object.values(value)
-    if (!Array.isArray(value)) members += children.length
-    for (const child of children) pending.push(child)
+  const pending = isObject(body) ? [body] : []
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (Array.isArray(next)) {
+      for (const item of next) if (isObject(item)) pending.push(item)
+    } else {
+      const names = Object.keys(next)
+      members += names.length
+      for (const name of names) {
+        const child = next[name]
+        if (isObject(child)) pending.push(child)
+      }
+    }
   }
   return members
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }
 
 /**

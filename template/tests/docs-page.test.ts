@@ -38,9 +38,9 @@ async function tryIt(page: Page, tag: string, summary: string, body?: unknown) {
   await block.locator('.execute').click()
   const answer = block.locator('.live-responses-table .response')
   await answer.waitFor()
-  const status = await answer.locator('.response-col_status').innerText()
-  const text = await answer.locator('.highlight-code code').first().innerText()
-  return { status: Number.parseInt(status, 10), body: JSON.parse(text) }
+  const status = await answer.locator('.response-col_status').textContent()
+  const text = await answer.locator('.highlight-code code').first().textContent()
+  return { status: Number.parseInt(status ?? '', 10), body: JSON.parse(text ?? '') }
 }
 
 describe('the documentation in a browser that reaches nobody else', () => {

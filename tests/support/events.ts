@@ -1,5 +1,5 @@
 import { type Envelope, fromFields } from '@kiln/shared'
-import { createLogger } from '@kiln/shared/observability'
+import { createLogger, type Logging } from '@kiln/shared/observability'
 import { sql } from 'kysely'
 import type { Registry } from 'prom-client'
 import type { Config } from '../../src/config.ts'
@@ -10,12 +10,29 @@ import { openEvents } from '../../src/infrastructure/events.ts'
 /** An event whose data is parsed. */
 type SeenEvent = Omit<Envelope, 'data'> & { readonly data: unknown }
 
+export interface TestEventsParts {
+  /** In place of the test's memory. */
+  readonly redisUrl?: string
+  /** In place of the service's own. */
+  readonly declare?: typeof declareConsumers
+  /** Default: nothing is logged. */
+  readonly logging?: Logging
+}
+
 /** The service's events in the test's memory, its consumers running. */
-export async function startTestEvents(config: Config, { db, metrics }: { db: Database; metrics: Registry }) {
-  const { logger, level: logLevel } = createLogger({ service: 'test', level: 'silent', format: 'json' })
-  const opened = await openEvents({ ...config, redisUrl: 'memory://' }, { db, logger, metrics })
+export async function startTestEvents(
+  config: Config,
+  { db, metrics }: { db: Database; metrics: Registry },
+  {
+    redisUrl = 'memory://',
+    declare = declareConsumers,
+    logging = createLogger({ service: 'test', level: 'silent', format: 'json' }),
+  }: TestEventsParts = {},
+) {
+  const { logger, level: logLevel } = logging
+  const opened = await openEvents({ ...config, redisUrl }, { db, logger, metrics })
   const { events, transports } = opened
-  declareConsumers(events)
+  declare(events)
   await events.start()
   return {
     ...opened,

@@ -9,7 +9,7 @@ import type { Role } from '../../src/infrastructure/database/schema.ts'
 import type { CreateUser, User } from '../../src/modules/users/schemas.ts'
 import { createUser } from '../../src/modules/users/users.ts'
 import { createTestDatabase } from './database.ts'
-import { startTestEvents } from './events.ts'
+import { startTestEvents, type TestEventsParts } from './events.ts'
 
 /** A good password; the one of every user that `signUp` makes. */
 export const testPassword = 'plum-42-harbour-lantern'
@@ -48,6 +48,7 @@ export interface TestParts {
   readonly connect?: (config: Config) => Database
   readonly passwords?: AppDependencies['passwords']
   readonly observers?: AppDependencies['observers']
+  readonly events?: TestEventsParts
 }
 
 export type TestService = Awaited<ReturnType<typeof createTestService>>
@@ -59,7 +60,7 @@ export type TestService = Awaited<ReturnType<typeof createTestService>>
  */
 export async function createTestService(
   overrides: Record<string, string> = {},
-  { connect, passwords = createPasswordHasher(), observers = [] }: TestParts = {},
+  { connect, passwords = createPasswordHasher(), observers = [], events: eventParts }: TestParts = {},
 ) {
   const database = await createTestDatabase()
   const config = loadConfig(testEnvironment({ SERVICE_DATABASE_URL: database.url, ...overrides }))
@@ -68,7 +69,7 @@ export async function createTestService(
   await migrateUp(db)
   const parts = serviceParts(config, db)
   const { auth, endedLogins } = parts
-  const events = await startTestEvents(config, { db, metrics: metrics.registry })
+  const events = await startTestEvents(config, { db, metrics: metrics.registry }, eventParts)
   const limits = createLimits({
     ...config,
     observer: limitMetrics(metrics.registry),
@@ -124,7 +125,7 @@ export async function createTestService(
     endedLogins,
     passwords,
     database,
-    /** Its events, in memory. */
+    /** Its events, in memory where nothing else is said. */
     events,
     /** Every answer of 500 and above. */
     reported,

@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { copyTemplate, edit, run } from './copies.ts'
+import { copyTemplate, edit, linkPackages, run } from './copies.ts'
 
 const identity = ['-c', 'user.name=Test', '-c', 'user.email=test@example.org', '-c', 'commit.gpgsign=false']
 
@@ -34,27 +34,33 @@ export function makeReleases(folder: string): void {
   gitIn(folder, 'tag', 'v1.1.0')
 }
 
-/** A service as it was created from the first release, which its people have worked on since. */
+/** A service as it was created from the first release, by the hook of `bun create`, which its people have worked on since. */
 export function makeService(folder: string, template: string, name: string): void {
   gitIn(template, 'worktree', 'add', '--quiet', '--detach', folder, 'v1.0.0')
-  for (const path of ['.git', 'template', 'tests/security', 'scripts/created.ts'])
-    rmSync(join(folder, path), { recursive: true, force: true })
-  const renamed = run('grep', ['-rlF', 'example-service', '.'], { cwd: folder }).split('\n').filter(Boolean)
-  for (const file of renamed)
-    writeFileSync(
-      join(folder, file),
-      readFileSync(join(folder, file), 'utf8').replaceAll('example-service', name),
-    )
-  write(folder, 'README.md', `# ${name}\n`)
-  gitIn(folder, 'init', '--quiet')
-  commitAll(folder, 'created')
+  rmSync(join(folder, '.git'))
+  createAs(folder, name)
 
   edit(join(folder, 'src/modules/example/routes.ts'), 'Hello from my service!', `Hello from ${name}!`)
   addServiceMigration(folder)
   write(folder, 'docs/changed.md', '# changed here\n')
-  rmSync(join(folder, 'docs/removed.md'))
+  for (const path of ['docs/removed.md', 'tests/security']) rmSync(join(folder, path), { recursive: true })
   commitAll(folder, 'worked')
   gitIn(folder, 'remote', 'add', 'kiln', template)
+}
+
+/** What `bun create` does before its hook, then the hook, with the packages that it would have installed. */
+function createAs(folder: string, name: string): void {
+  const { 'bun-create': _, ...manifest } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  write(folder, 'package.json', `${JSON.stringify({ ...manifest, name }, null, 2)}\n`)
+  linkPackages(folder)
+  gitIn(folder, 'init', '--quiet')
+  commitAll(folder, 'Initial commit')
+  for (const [key, value] of Object.entries({ 'user.name': 'Test', 'user.email': 'test@example.org' }))
+    gitIn(folder, 'config', key, value)
+  gitIn(folder, 'config', 'commit.gpgsign', 'false')
+  const said = run(process.execPath, ['scripts/created.ts'], { cwd: folder })
+  if (!said.includes('Committed: ')) throw new Error(said)
+  rmSync(join(folder, 'node_modules'), { recursive: true })
 }
 
 function write(folder: string, file: string, text: string): void {

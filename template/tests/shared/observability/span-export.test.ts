@@ -1,0 +1,63 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { eventually } from '@kiln/shared/testing'
+import type { Registry } from 'prom-client'
+import { closeTraced, traced } from '../../support/traced.ts'
+
+afterEach(closeTraced)
+
+describe('a collector', () => {
+  const dropped = async (registry: Registry) =>
+    [...(await registry.metrics()).matchAll(/span_exported_total\{error_type="(\w*)"\} (\d+)/g)].map(
+      ([, type, count]) => [type, Number(count)],
+    )
+
+  test('that refuses spans is told of once, and they are counted', async () => {
+    const { app, get, lines, registry, collector } = await traced({ OTEL_BSP_SCHEDULE_DELAY: '1' }, 'refuses')
+    const served = app().get('/things/:id', 'done')
+
+    for (const count of [1, 2, 3]) {
+      await get(served)
+      await eventually(() => expect(collector.state.requests).toBeGreaterThanOrEqual(count))
+    }
+
+    await eventually(async () =>
+      expect(await dropped(registry)).toEqual([
+        ['', 0],
+        ['queue_full', 0],
+        ['rejected', 3],
+      ]),
+    )
+    expect(lines.filter((line) => line.includes('dropped'))).toHaveLength(1)
+  })
+
+  test('that does not answer holds up no request; what does not fit the queue is counted', async () => {
+    const env = { OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '5' }
+    const { app, get, lines, registry, collector } = await traced(env, 'hangs')
+    const served = app().get('/things/:id', 'done')
+
+    for (let count = 0; count < 5; count++) await get(served)
+    await eventually(() => expect(collector.state.requests).toBe(1))
+    const answers = await Promise.all(Array.from({ length: 30 }, () => get(served)))
+
+    expect(answers.every(({ status }) => status === 200)).toBe(true)
+    expect(await dropped(registry)).toEqual([
+      ['', 0],
+      ['queue_full', 20],
+      ['rejected', 0],
+    ])
+    expect(lines.filter((line) => line.includes('dropped'))).toHaveLength(1)
+  })
+
+  test('that comes back takes spans again', async () => {
+    const { app, get, lines, collector } = await traced({ OTEL_BSP_SCHEDULE_DELAY: '1' }, 'refuses')
+    const served = app().get('/things/:id', 'done')
+    await get(served)
+    await eventually(() => expect(lines.join('')).toContain('dropped'))
+
+    collector.state.behaviour = 'takes'
+    await get(served)
+
+    await eventually(() => expect(lines.join('')).toContain('takes spans again'))
+    expect(collector.spans).toHaveLength(1)
+  })
+})
