@@ -153,6 +153,15 @@ log_in "$(address app 8000)" | grep -q access_token || die 'nobody can log in af
 say "down and up: $after, as before, and the admin logs in"
 quiet docker compose --profile proxy down -v
 
+# ---- the same file as a stack of Swarm, as far as that can be said without one
+stack() {
+  docker compose -p service -f compose.yaml -f deploy/swarm/compose.yaml config | sed -Ef deploy/swarm/stack.sed |
+    docker stack config -c - 2>"$work/log"
+}
+services=$(stack | sed -n '/^services:/,/^[a-z]/s/^  \([a-z]*\):$/\1/p' | sort | paste -sd' ')
+say "docker stack takes it: $services"
+[ "$services" = 'app migrate postgres redis secrets' ] || die 'not the services of a stack'
+
 # ---- two services as two projects: `mailer` is the same service with another consumer
 cat >"$work/name.yaml" <<'END'
 services: { app: { environment: { SERVICE_SERVICE_NAME: "${NAME}" } } }
