@@ -3,10 +3,12 @@ import { YAML } from 'bun'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
 import {
   dashboardFiles,
+  exportedMetrics,
   knownSeries,
   type Panel,
   readDashboard,
   readDeployFile,
+  readRules,
   seriesNames,
 } from '../support/deploy.ts'
 
@@ -15,11 +17,13 @@ setDefaultTimeout(60_000)
 const chosen = { type: 'prometheus', uid: '$' + '{datasource}' }
 
 let service: RunningService
+let scraped: string
 let known: ReadonlySet<string>
 beforeAll(async () => {
   // Spans are counted only where they are recorded.
   service = await startService({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
-  known = knownSeries(await (await fetch(`${service.url}/metrics`)).text())
+  scraped = await (await fetch(`${service.url}/metrics`)).text()
+  known = knownSeries(scraped)
 })
 afterAll(() => service.close())
 
@@ -64,6 +68,19 @@ describe.each(dashboardFiles())('the dashboard %s', (file) => {
       for (const [selector] of expr.matchAll(/\{[^}]*\}/g)) expect(selector).toContain('job="$job"')
     }
   })
+})
+
+test('every metric that the service exports is in a panel or an alert', () => {
+  const panels = dashboardFiles().flatMap((file) => readDashboard(file).panels)
+  const shown = panels.flatMap(({ targets = [] }) => targets)
+  const alerts = readRules().filter(({ alert }) => alert !== undefined)
+  const used = new Set([...shown, ...alerts].flatMap(({ expr }) => seriesNames(expr)))
+
+  const exported = [...exportedMetrics(scraped)]
+  const unused = exported.filter(([, series]) => !series.some((name) => used.has(name)))
+
+  expect(exported.length).toBeGreaterThan(40)
+  expect(unused.map(([name]) => name)).toEqual([])
 })
 
 describe('provisioning', () => {

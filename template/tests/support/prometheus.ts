@@ -35,6 +35,10 @@ interface Answer {
   }
 }
 
+/** As `eventually`, for what takes some scrapes. */
+export const until = <Result>(check: () => Promise<Result>) =>
+  eventually(check, { timeoutMs: 60_000, everyMs: 250 })
+
 export type Prometheus = Awaited<ReturnType<typeof startPrometheus>>
 
 /**
