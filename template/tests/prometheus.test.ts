@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import packageJson from '../../package.json' with { type: 'json' }
 import { RequestCreated } from '../../shared/events/contracts/request.ts'
+import { breakerStates } from '../../shared/resilience/breaker.ts'
 import { eventually } from '../../shared/testing/index.ts'
 import { alertNames, dashboardFiles, readDashboard, readRules } from './support/deploy.ts'
 import {
@@ -137,6 +138,11 @@ describe('faults', () => {
     const { query } = prometheus
     const stop = keepGuessing(redisAway)
     const ofOutbox = (name: string) => query(`event_outbox_${name}_total{job="${jobs.redisAway}"} > 0`)
+    const shown = async (title: string) => {
+      const series = await prometheus.shown(title, jobs.redisAway, startedAt)
+      return series.filter(({ metric }) => metric.name === 'redis')
+    }
+    const breaker = async () => breakerStates[(await shown('State of breakers'))[0]?.values.at(-1) ?? -1]
 
     await redisAway.command(['users', 'create', '--email', 'first@example.com'])
     await until(async () => expect(await ofOutbox('sent')).toHaveLength(1))
@@ -144,9 +150,13 @@ describe('faults', () => {
     await redisAway.command(['users', 'create', '--email', 'someone@example.com'])
     await ageOutbox(redisAway, 1100)
     await firing(jobs.redisAway, 'RedisUnreachable', 'OutboxStalled', 'OutboxDeep', 'BacklogUnknown')
+    await until(async () => expect(await breaker()).toBe('open'))
     await ownRedis.restart()
 
+    await until(async () => expect(await breaker()).toBe('closed'))
     await until(async () => expect(await ofOutbox('redriven')).toHaveLength(1))
+    const changed = (await shown('Changes of breakers')).filter(({ values }) => Math.max(...values) > 0)
+    expect(changed.map(({ metric }) => metric.state).sort()).toEqual([...breakerStates])
     await stop()
   })
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { YAML } from 'bun'
+import { breakerStates } from '../../../shared/resilience/breaker.ts'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
 import {
   dashboardFiles,
@@ -68,6 +69,15 @@ describe.each(dashboardFiles())('the dashboard %s', (file) => {
       for (const [selector] of expr.matchAll(/\{[^}]*\}/g)) expect(selector).toContain('job="$job"')
     }
   })
+})
+
+test('the state of a breaker is shown by its name', () => {
+  const panel = readDashboard('runtime.json').panels.find(({ title }) => title === 'State of breakers')
+  const named = breakerStates.map((text, index) => [index, { text, index }])
+
+  expect(panel?.fieldConfig?.defaults.mappings).toEqual([
+    { type: 'value', options: Object.fromEntries(named) },
+  ])
 })
 
 test('every metric that the service exports is in a panel or an alert', () => {

@@ -22,7 +22,9 @@ export interface Panel {
   readonly description?: string
   readonly datasource?: unknown
   readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number }
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } }
+  readonly fieldConfig?: {
+    readonly defaults: { readonly unit?: string; readonly mappings?: readonly object[] }
+  }
   readonly targets?: readonly {
     readonly refId: string
     readonly expr: string
