@@ -21,6 +21,8 @@ export interface Panel {
   readonly title: string
   readonly description?: string
   readonly datasource?: unknown
+  /** Of a row that is collapsed. */
+  readonly panels?: readonly Panel[]
   readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number }
   readonly fieldConfig?: {
     readonly defaults: { readonly unit?: string; readonly mappings?: readonly object[] }
