@@ -1,12 +1,29 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import packageJson from '../../package.json' with { type: 'json' }
 import { RequestCreated } from '../../shared/events/contracts/request.ts'
+import { breakerStates } from '../../shared/resilience/breaker.ts'
 import { eventually } from '../../shared/testing/index.ts'
 import { alertNames, dashboardFiles, readDashboard, readRules } from './support/deploy.ts'
-import { keepDoing, keepGuessing, keepLoaded, logIn, poison, requests } from './support/load.ts'
+import {
+  keepDoing,
+  keepGuessing,
+  keepLoaded,
+  keepRobbing,
+  logIn,
+  poison,
+  requests,
+  tooNew,
+} from './support/load.ts'
 import { startOtherService } from './support/other-service.ts'
-import { chosen, type Prometheus, startPrometheus } from './support/prometheus.ts'
-import { fillUsers, holdUsers, inDatabase, type Services, startServices } from './support/services.ts'
+import { chosen, type Prometheus, startPrometheus, until } from './support/prometheus.ts'
+import {
+  ageOutbox,
+  fillUsers,
+  holdUsers,
+  inDatabase,
+  type Services,
+  startServices,
+} from './support/services.ts'
 
 setDefaultTimeout(90_000)
 
@@ -45,9 +62,6 @@ afterAll(async () => {
   await services.close()
 })
 
-/** As `eventually`, for what takes some scrapes. */
-const until = <Result>(check: () => Promise<Result>) => eventually(check, { timeoutMs: 60_000, everyMs: 250 })
-
 /** Waits until these alerts have fired. */
 const firing = (job: string, ...alerts: string[]) =>
   until(async () => {
@@ -85,14 +99,19 @@ describe('a healthy run under load', () => {
 describe('faults', () => {
   test.concurrent('events that are poison, or too new, and a row that cannot be read', async () => {
     const { main } = services
-    const tooNew = 'specversion 1.0 id p1 source new type request.created dataversion 9 data {}'.split(' ')
 
-    await main.other.transports.streams.append('request', [...poison(3), tooNew])
+    await main.other.transports.streams.append('request', [...poison(3), tooNew('p1')])
     await inDatabase(main, (client) =>
       client.query(`insert into outbox (bucket, key, event) values (0, 'user/0', '{}')`),
     )
-
     await firing(jobs.main, 'DeadLetters', 'EventsParked', 'OutboxParked')
+
+    // A counter with labels begins at its first event: it moves with the next.
+    await main.other.transports.streams.append('request', [...poison(1), tooNew('p2')])
+    for (const counter of ['event_dead_letters_total', 'event_parked_total'])
+      await until(async () =>
+        expect(await prometheus.query(`changes(${counter}{job="${jobs.main}"}[1m]) > 0`)).not.toBeEmpty(),
+      )
   })
 
   test.concurrent('events are handled again, and handlers fail', async () => {
@@ -114,20 +133,30 @@ describe('faults', () => {
     )
   })
 
-  test.concurrent('Redis is taken away', async () => {
+  test.concurrent('Redis is taken away, and comes back without what it held', async () => {
     const { redisAway, ownRedis } = services
+    const { query } = prometheus
     const stop = keepGuessing(redisAway)
+    const ofOutbox = (name: string) => query(`event_outbox_${name}_total{job="${jobs.redisAway}"} > 0`)
+    const shown = async (title: string) => {
+      const series = await prometheus.shown(title, jobs.redisAway, startedAt)
+      return series.filter(({ metric }) => metric.name === 'redis')
+    }
+    const breaker = async () => breakerStates[(await shown('State of breakers'))[0]?.values.at(-1) ?? -1]
 
+    await redisAway.command(['users', 'create', '--email', 'first@example.com'])
+    await until(async () => expect(await ofOutbox('sent')).toHaveLength(1))
     process.kill(ownRedis.pid, 'SIGKILL')
     await redisAway.command(['users', 'create', '--email', 'someone@example.com'])
-    await inDatabase(redisAway, async (client) => {
-      await client.query(
-        `insert into outbox (bucket, key, event) select bucket, key, event from outbox, generate_series(1, 1100)`,
-      )
-      await client.query(`update outbox set created_at = created_at - interval '1 hour'`)
-    })
-
+    await ageOutbox(redisAway, 1100)
     await firing(jobs.redisAway, 'RedisUnreachable', 'OutboxStalled', 'OutboxDeep', 'BacklogUnknown')
+    await until(async () => expect(await breaker()).toBe('open'))
+    await ownRedis.restart()
+
+    await until(async () => expect(await breaker()).toBe('closed'))
+    await until(async () => expect(await ofOutbox('redriven')).toHaveLength(1))
+    const changed = (await shown('Changes of breakers')).filter(({ values }) => Math.max(...values) > 0)
+    expect(changed.map(({ metric }) => metric.state).sort()).toEqual([...breakerStates])
     await stop()
   })
 
@@ -185,14 +214,9 @@ describe('faults', () => {
     await fillUsers(redis, trimming, 8)
     first.child.kill('SIGKILL')
     const { child } = await startAgain(trimming)
-    // What it was about to move to the dead letters is taken from it while it is frozen.
-    const stop = keepDoing(async () => {
+    const stop = keepRobbing(child, async () => {
       await other.transports.streams.append('request', poison(300))
-      child.kill('SIGSTOP')
-      await redis.xautoclaim(`${prefix}:{request}`, group, 'thief', 0, '0', 'COUNT', 300)
-      await new Promise((resolve) => setTimeout(resolve, 500))
-      child.kill('SIGCONT')
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      return () => redis.xautoclaim(`${prefix}:{request}`, group, 'thief', 0, '0', 'COUNT', 300)
     })
     await firing(jobs.trimming, 'EventLoopBlocked')
     await until(async () => expect(await query('changes(event_duplicates_total[1m]) > 0')).toHaveLength(1))

@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { YAML } from 'bun'
+import { breakerStates } from '../../../shared/resilience/breaker.ts'
 import { type RunningService, startService } from '../../../tests/support/process.ts'
+import { dashboardFaults } from '../support/dashboard-faults.ts'
 import {
   dashboardFiles,
+  exportedMetrics,
   knownSeries,
   type Panel,
   readDashboard,
   readDeployFile,
+  readRules,
   seriesNames,
 } from '../support/deploy.ts'
 
@@ -15,11 +19,13 @@ setDefaultTimeout(60_000)
 const chosen = { type: 'prometheus', uid: '$' + '{datasource}' }
 
 let service: RunningService
+let scraped: string
 let known: ReadonlySet<string>
 beforeAll(async () => {
   // Spans are counted only where they are recorded.
   service = await startService({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
-  known = knownSeries(await (await fetch(`${service.url}/metrics`)).text())
+  scraped = await (await fetch(`${service.url}/metrics`)).text()
+  known = knownSeries(scraped)
 })
 afterAll(() => service.close())
 
@@ -35,24 +41,9 @@ describe.each(dashboardFiles())('the dashboard %s', (file) => {
     expect(schemaVersion).toBe(41)
   })
 
-  test('has panels with a title of their own, a description, a unit and the chosen data source', () => {
-    const titles = shown.map(({ title }) => title)
-
-    expect(new Set(titles).size).toBe(titles.length)
-    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
-    for (const { description, datasource, fieldConfig, targets } of shown) {
-      expect(description).toBeString()
-      expect(datasource).toEqual(chosen)
-      expect(fieldConfig?.defaults.unit).toBeString()
-      expect(targets?.length).toBeGreaterThan(0)
-    }
-  })
-
-  test('has panels beside each other, none over another', () => {
-    const cells = panels.flatMap(cellsOf)
-
-    expect(new Set(cells).size).toBe(cells.length)
-    expect(Math.max(...panels.map(({ gridPos }) => gridPos.x + gridPos.w))).toBe(24)
+  test('is as Grafana shows it well, of the chosen data source', () => {
+    expect(dashboardFaults(readDashboard(file))).toEqual([])
+    for (const { datasource } of shown) expect(datasource).toEqual(chosen)
   })
 
   test('reads what the service exports, of the chosen service alone', () => {
@@ -64,6 +55,65 @@ describe.each(dashboardFiles())('the dashboard %s', (file) => {
       for (const [selector] of expr.matchAll(/\{[^}]*\}/g)) expect(selector).toContain('job="$job"')
     }
   })
+})
+
+describe('a dashboard is faulty', () => {
+  const dashboard = readDashboard('events.json')
+  const [first, second, ...rest] = dashboard.panels
+  const row = dashboard.panels.find(({ type }) => type === 'row')
+  if (!first || !second || !row) throw new Error('there are no panels')
+  const asking = (expr: string): Partial<Panel> => ({ targets: [{ refId: 'A', expr }] })
+  const target = { refId: 'A', expr: 'up' }
+
+  test.each<[fault: string, changed: Partial<Panel>]>([
+    ['$replica is not defined', asking('up{job="$job", instance=~"$replica"}')],
+    ['$replica is not defined', asking('up{instance=~"$' + '{replica:regex}"}')],
+    ['$replica is not defined', { description: 'of [[replica]]' }],
+    ['$__rate_intervall is not defined', asking('rate(up[$__rate_intervall])')],
+    [`several panels have the id ${second.id}`, { id: second.id }],
+    [`several panels have the title "${second.title}"`, { title: second.title }],
+    ['panel 1 lies over another', { gridPos: { ...first.gridPos, h: first.gridPos.h + 1 } }],
+    ['panel 1 is not on the grid', { gridPos: { ...first.gridPos, x: -1 } }],
+    ['panel 1 is not on the grid', { gridPos: { ...first.gridPos, w: 0 } }],
+    ['panel 1 has no title', { title: '' }],
+    ['panel 1 has no description', { description: '' }],
+    ['panel 1 has no unit', { fieldConfig: { defaults: {} } }],
+    ['panel 1 has no query', { targets: [] }],
+    ['panel 1 has queries of the same name', { targets: [target, target] }],
+    ['panel 1 holds panels', { panels: [row] }],
+  ])('where %s', (fault, changed) => {
+    const faults = dashboardFaults({ ...dashboard, panels: [{ ...first, ...changed }, second, ...rest] })
+
+    expect(faults).toContain(fault)
+  })
+
+  test('but not for what Grafana puts in', () => {
+    const changed = asking('rate(up{job="$job"}[$__rate_interval]) / increase(up[$__range])')
+
+    expect(dashboardFaults({ ...dashboard, panels: [{ ...first, ...changed }, second, ...rest] })).toEqual([])
+  })
+})
+
+test('the state of a breaker is shown by its name', () => {
+  const panel = readDashboard('runtime.json').panels.find(({ title }) => title === 'State of breakers')
+  const named = breakerStates.map((text, index) => [index, { text, index }])
+
+  expect(panel?.fieldConfig?.defaults.mappings).toEqual([
+    { type: 'value', options: Object.fromEntries(named) },
+  ])
+})
+
+test('every metric that the service exports is in a panel or an alert', () => {
+  const panels = dashboardFiles().flatMap((file) => readDashboard(file).panels)
+  const shown = panels.flatMap(({ targets = [] }) => targets)
+  const alerts = readRules().filter(({ alert }) => alert !== undefined)
+  const used = new Set([...shown, ...alerts].flatMap(({ expr }) => seriesNames(expr)))
+
+  const exported = [...exportedMetrics(scraped)]
+  const unused = exported.filter(([, series]) => !series.some((name) => used.has(name)))
+
+  expect(exported.length).toBeGreaterThan(40)
+  expect(unused.map(([name]) => name)).toEqual([])
 })
 
 describe('provisioning', () => {
@@ -79,7 +129,3 @@ describe('provisioning', () => {
     expect(datasources[0]).not.toHaveProperty('uid')
   })
 })
-
-function cellsOf({ gridPos: { x, y, w, h } }: Panel): string[] {
-  return Array.from({ length: w * h }, (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`)
-}

@@ -21,8 +21,12 @@ export interface Panel {
   readonly title: string
   readonly description?: string
   readonly datasource?: unknown
+  /** Of a row that is collapsed. */
+  readonly panels?: readonly Panel[]
   readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number }
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } }
+  readonly fieldConfig?: {
+    readonly defaults: { readonly unit?: string; readonly mappings?: readonly object[] }
+  }
   readonly targets?: readonly {
     readonly refId: string
     readonly expr: string
@@ -69,11 +73,19 @@ const keywords = new Set(['and', 'or', 'unless', 'offset', 'bool', 'sum', 'max',
 /** What Prometheus itself adds to every target. */
 const ofScrapes = ['up', 'scrape_duration_seconds']
 
-/** Every series that can come of a scrape's text, histograms by their suffixes, and of the recording rules. */
-export function knownSeries(scraped: string): ReadonlySet<string> {
-  const types = [...scraped.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
-  const exported = types.flatMap(([, name, type]) =>
-    type === 'histogram' ? ['_bucket', '_sum', '_count'].map((suffix) => `${name}${suffix}`) : [`${name}`],
+/** Every metric in a scrape's text, with the series that come of it: of a histogram there are three. */
+export function exportedMetrics(scraped: string): ReadonlyMap<string, readonly string[]> {
+  const types = scraped.matchAll(/^# TYPE (\S+) (\S+)$/gm)
+  return new Map(
+    types.map(([, name = '', type]) => {
+      const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
+      return [name, suffixes.map((suffix) => `${name}${suffix}`)]
+    }),
   )
+}
+
+/** Every series that can come of a scrape's text and of the recording rules. */
+export function knownSeries(scraped: string): ReadonlySet<string> {
+  const exported = [...exportedMetrics(scraped).values()].flat()
   return new Set([...exported, ...ofScrapes, ...readRules().flatMap(({ record }) => record ?? [])])
 }

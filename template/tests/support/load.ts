@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { RequestCreated } from '../../../shared/events/contracts/request.ts'
 import { buildRequest } from '../../../tests/support/build-request.ts'
 import type { RunningService } from '../../../tests/support/process.ts'
@@ -36,12 +37,36 @@ export function keepGuessing(service: RunningService): () => Promise<void> {
   return keepDoing(() => Promise.all(Array.from({ length: 12 }, () => logIn(service))), { everyMs: 500 })
 }
 
+/**
+ * Freezes a process for half a second, again and again: once it has been given work, and while it is frozen the work that
+ * it was about to finish is taken from it.
+ */
+export function keepRobbing(
+  child: Pick<ChildProcess, 'kill'>,
+  give: () => Promise<() => Promise<unknown>>,
+): () => Promise<void> {
+  return keepDoing(
+    async () => {
+      const take = await give()
+      child.kill('SIGSTOP')
+      await take()
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      child.kill('SIGCONT')
+    },
+    { everyMs: 100 },
+  )
+}
+
 /** What `request.created` tells, so many times. */
 export const requests = (count: number) => Array.from({ length: count }, () => buildRequest())
 
 /** Entries that no handler gets to see. */
 export const poison = (count: number) =>
   Array.from({ length: count }, () => ['specversion', '1.0', 'type', 'request.created', 'data', '{'])
+
+/** An entry of a version that no replica knows; its id is taken once. */
+export const tooNew = (id: string) =>
+  `specversion 1.0 id ${id} source new type request.created dataversion 9 data {}`.split(' ')
 
 /** An attempt that fails, but asks the database. */
 export function logIn({ url }: RunningService): Promise<Response> {

@@ -6,7 +6,7 @@ import { freePort } from '@kiln/shared/embedded'
 import { YAML } from 'bun'
 import { eventually } from '../../../shared/testing/index.ts'
 import { spawnProgram } from '../../../tests/support/process.ts'
-import { readDeployFile } from './deploy.ts'
+import { dashboardFiles, readDashboard, readDeployFile } from './deploy.ts'
 
 export interface Target {
   readonly job: string
@@ -34,6 +34,10 @@ interface Answer {
     }[]
   }
 }
+
+/** As `eventually`, for what takes some scrapes. */
+export const until = <Result>(check: () => Promise<Result>) =>
+  eventually(check, { timeoutMs: 60_000, everyMs: 250 })
 
 export type Prometheus = Awaited<ReturnType<typeof startPrometheus>>
 
@@ -89,6 +93,8 @@ export async function startPrometheus(targets: readonly Target[]) {
     }))
   }
   const query = (query: string) => series('/api/v1/query', { query })
+  const range = (query: string, fromSeconds: number, toSeconds: number) =>
+    series('/api/v1/query_range', { query, start: `${fromSeconds}`, end: `${toSeconds}`, step: '1' })
   await eventually(
     async () => {
       const scraped = await query('up == 1')
@@ -119,8 +125,14 @@ export async function startPrometheus(targets: readonly Target[]) {
       return found?.values[0] ?? 0
     },
     /** Second by second. */
-    range: (query: string, fromSeconds: number, toSeconds: number) =>
-      series('/api/v1/query_range', { query, start: `${fromSeconds}`, end: `${toSeconds}`, step: '1' }),
+    range,
+    /** What the panel of that title shows of a service since a time. */
+    async shown(title: string, job: string, fromSeconds: number): Promise<readonly Series[]> {
+      const panels = dashboardFiles().flatMap((file) => readDashboard(file).panels)
+      const exprs = panels.flatMap((panel) => (panel.title === title ? (panel.targets ?? []) : []))
+      const now = Date.now() / 1000
+      return (await Promise.all(exprs.map(({ expr }) => range(chosen(expr, job), fromSeconds, now)))).flat()
+    },
     /** Those of the exemplars that some series have had since a time. */
     async traceIds(query: string, fromSeconds: number): Promise<readonly string[]> {
       const end = `${Date.now() / 1000}`

@@ -82,6 +82,16 @@ export async function inDatabase<Result>(
   }
 }
 
+/** Copies what waits in the outbox so many times, and lets all of it have waited for an hour. */
+export async function ageOutbox(service: RunningService, times: number): Promise<void> {
+  await inDatabase(service, async (client) => {
+    await client.query(
+      `insert into outbox (bucket, key, event) select bucket, key, event from outbox, generate_series(1, ${times})`,
+    )
+    await client.query(`update outbox set created_at = created_at - interval '1 hour'`)
+  })
+}
+
 /** Holds everything that comes into the stream of users from now on: somebody needs it who never reads. */
 export async function holdUsers(redis: Redis, { env }: RunningService): Promise<void> {
   await redis.xgroup('CREATE', `${env.SERVICE_EVENTS_PREFIX}:{user}`, 'other.never-reads', '0', 'MKSTREAM')
