@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { Glob } from 'bun'
 import { serviceName } from '../../scripts/creating/service.ts'
 import { copyTemplate, run, templateRoot } from './support/copies.ts'
+import { testFiles, testsOf } from './support/own-tests.ts'
 import { limits, thinnessOf } from './support/thinness.ts'
 
 setDefaultTimeout(240_000)
@@ -46,17 +46,6 @@ function create(path: string, { flags = [], env = known }: { flags?: string[]; e
     },
   })
   return { status, said: `${stdout}${stderr}`, folder: join(cwd, path.slice(path.lastIndexOf('/') + 1)) }
-}
-
-const testFiles = (folder: string) => [...new Glob('tests/**/*.test.ts').scanSync(folder)]
-
-/** Runs all tests of a service, as its README says, on the servers of this run. */
-function testsOf(folder: string) {
-  const { stderr } = spawnSync(process.execPath, ['run', 'test'], { cwd: folder, encoding: 'utf8' })
-  const count = (pattern: RegExp) => Number(pattern.exec(stderr)?.[1] ?? Number.NaN)
-  const [passed, failed] = [count(/^ *(\d+) pass$/m), count(/^ *(\d+) fail$/m)]
-  if (failed > 0) process.stdout.write(stderr)
-  return { passed, failed, files: count(/^Ran \d+ tests across (\d+) files/m) }
 }
 
 const git = (folder: string, ...args: string[]) => run('git', args, { cwd: folder }).trim()
@@ -108,7 +97,7 @@ describe('what bun create makes', () => {
     const bun = (...args: string[]) => run(process.execPath, args, { cwd: service.folder })
 
     expect(bun('run', 'check')).toContain('size: src')
-    const { passed, failed, files } = testsOf(service.folder)
+    const { passed, failed, files } = testsOf(service.folder, ['run', 'test'])
     process.stdout.write(`its tests: ${passed} passed, ${failed} failed, in ${files} files\n`)
     expect({ failed, files }).toEqual({ failed: 0, files: testFiles(templateRoot).length })
     bun('run', 'build')

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { edit, linkPackages, run, templateRoot } from './support/copies.ts'
+import { testFiles, testsOf } from './support/own-tests.ts'
 import { commitAll, gitIn, makeReleases, makeService } from './support/releases.ts'
 
 setDefaultTimeout(120_000)
@@ -56,7 +57,7 @@ describe('bun run upgrade', () => {
     expect(upgraded).toEqual({
       status: 0,
       stderr: '',
-      stdout: `Kiln 1.0.0 to 1.1.0: 7 files, staged and not committed.
+      stdout: `Kiln 1.0.0 to 1.1.0: 8 files, staged and not committed.
 Left out, for this service has removed them:
   docs/removed.md
   tests/security/new.md
@@ -77,6 +78,7 @@ Next:
       'A  shared/postgres/migrations/0006-notes.ts',
       'M  shared/postgres/migrations/index.ts',
       'M  src/modules/example/routes.ts',
+      'M  tests/src/modules/example.test.ts',
     ])
     expect(read(folder, 'Dockerfile')).toMatch(/title="orders" \\\n.*description="A good event/)
     expect(read(folder, 'docs/new.md')).toBe('For orders.\n')
@@ -87,20 +89,20 @@ Next:
     })
   })
 
-  test('gives a service whose check passes, and whose tables are those of both', () => {
+  test('gives a service whose checks and tests pass, and whose tables are those of both', () => {
     const folder = copyOfService()
     upgrade(folder)
     linkPackages(folder)
     cpSync(join(folder, 'shared'), join(folder, 'node_modules/@kiln/shared'), { recursive: true })
 
     const checked = run(process.execPath, ['scripts/check.ts'], { cwd: folder })
-    const tested = spawnSync(process.execPath, ['test', 'tests/src/infrastructure/database/migrations'], {
-      cwd: folder,
-      encoding: 'utf8',
-    })
+    const { passed, failed, files } = testsOf(folder)
 
     expect(checked).not.toContain('FAILED')
-    expect(tested.stderr).toMatch(/ 5 pass\n 0 fail/)
+    process.stdout.write(
+      `tests of the upgraded service: ${passed} passed, ${failed} failed, in ${files} files\n`,
+    )
+    expect({ failed, files }).toEqual({ failed: 0, files: testFiles(folder).length })
   })
 
   test('has nothing to do once it is done, and can be undone until then', () => {
@@ -150,6 +152,7 @@ Next:
         'D  docs/old.md',
         'M  package.json',
         'M  src/modules/example/routes.ts',
+        'M  tests/src/modules/example.test.ts',
       ].map((line) => line.replace(/(?<=^.{3})/, 'services/orders/')),
     )
   })

@@ -77,10 +77,11 @@ async function partitions(db: Db): Promise<readonly string[]> {
 /** Attaching lets others read and write the archive meanwhile; creating it as a partition at once would not. */
 async function create(db: Db, days: readonly number[]): Promise<readonly string[]> {
   return await db.transaction().execute(async (trx) => {
-    await limitWaiting(trx)
+    // Nobody is held up by one who waits for this.
     await sql`select pg_advisory_xact_lock(${sql.lit(locks.upkeep)}, ${sql.lit(upkeep.partitions)})`.execute(
       trx,
     )
+    await limitWaiting(trx)
     const existing = await partitions(trx)
     const missing = days.filter((day) => !existing.includes(nameOf(day)))
     for (const day of missing) {

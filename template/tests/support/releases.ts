@@ -4,6 +4,9 @@ import { copyTemplate, edit, linkPackages, run } from './copies.ts'
 
 const identity = ['-c', 'user.name=Test', '-c', 'user.email=test@example.org', '-c', 'commit.gpgsign=false']
 
+/** A module and its tests, which the template changes and the service, too. */
+const example = ['src/modules/example/routes.ts', 'tests/src/modules/example.test.ts']
+
 /** The given arguments of git in a folder; what it printed. */
 export const gitIn = (cwd: string, ...args: string[]) => run('git', [...identity, ...args], { cwd })
 
@@ -21,7 +24,7 @@ export function makeReleases(folder: string): void {
   for (const tag of ['v0.9.0', 'v1.0.0', 'v1.1.0-beta']) gitIn(folder, 'tag', tag)
 
   edit(join(folder, 'package.json'), '"version": "1.0.0",\n    "own"', '"version": "1.1.0",\n    "own"')
-  edit(join(folder, 'src/modules/example/routes.ts'), 'Admin access granted', 'Access granted')
+  for (const file of example) edit(join(folder, file), 'Admin access granted', 'Access granted')
   edit(join(folder, 'Dockerfile'), 'description="An event', 'description="A good event')
   addSharedMigration(folder)
   for (const name of ['old', 'changed']) rmSync(join(folder, `docs/${name}.md`))
@@ -40,7 +43,12 @@ export function makeService(folder: string, template: string, name: string): voi
   rmSync(join(folder, '.git'))
   createAs(folder, name)
 
-  edit(join(folder, 'src/modules/example/routes.ts'), 'Hello from my service!', `Hello from ${name}!`)
+  for (const file of example) edit(join(folder, file), 'Hello from my service!', `Hello from ${name}!`)
+  edit(
+    join(folder, 'README.md'),
+    '{ "message": "Hello from my service!" }',
+    `{ "message": "Hello from ${name}!" }`,
+  )
   addServiceMigration(folder)
   write(folder, 'docs/changed.md', '# changed here\n')
   for (const path of ['docs/removed.md', 'tests/security']) rmSync(join(folder, path), { recursive: true })

@@ -79,7 +79,7 @@ test('an idle connection that the server ends is reported and replaced', async (
 })
 
 test('nobody waits for a connection longer than the limit', async () => {
-  const db = connect({ connectTimeoutMs: 50 })
+  const db = connect({ connectTimeoutMs: 500 })
   let release = () => {}
   const held = new Promise<void>((resolve) => {
     release = resolve
