@@ -38,7 +38,7 @@ export function keepGuessing(service: RunningService): () => Promise<void> {
 }
 
 /**
- * Freezes a process for half a second, again and again: once it has been given work, and while it is frozen the work that
+ * Freezes a process for a moment, again and again: once it has been given work, and while it is frozen the work that
  * it was about to finish is taken from it.
  */
 export function keepRobbing(
@@ -49,11 +49,15 @@ export function keepRobbing(
     async () => {
       const take = await give()
       child.kill('SIGSTOP')
-      await take()
-      await new Promise((resolve) => setTimeout(resolve, 500))
-      child.kill('SIGCONT')
+      try {
+        await take()
+        await new Promise((resolve) => setTimeout(resolve, 400))
+      } finally {
+        child.kill('SIGCONT')
+      }
     },
-    { everyMs: 100 },
+    // Time enough to answer a scrape.
+    { everyMs: 200 },
   )
 }
 

@@ -46,6 +46,8 @@ describe('statements', () => {
   })
 
   test('that are slow are warned of, without parameters; others are not', async () => {
+    await sql`select 'connected'`.execute(db)
+    lines.length = 0
     await sql`select ${'planted'}::text`.execute(db)
     await sql`select pg_sleep(0.2), ${'planted'}::text`.execute(db)
 

@@ -1,22 +1,33 @@
 import { describe, expect, test } from 'bun:test'
+import { eventually } from '@kiln/shared/testing'
 import { Alarm } from '../../../../../shared/postgres/outbox/alarm.ts'
+
+/** When an alarm rang after a poke, milliseconds, until it had been silent for a second. */
+async function ringsAfterPoke() {
+  const alarm = new Alarm(60_000)
+  const times: number[] = []
+  const pokedAt = performance.now()
+  alarm.poke()
+  for (;;) {
+    const silence = setTimeout(() => alarm.ring(), 1000)
+    await alarm.wait()
+    clearTimeout(silence)
+    const ms = performance.now() - pokedAt
+    if (ms > 1000) return { alarm, times }
+    times.push(ms)
+  }
+}
 
 describe('an alarm', () => {
   test('rings several times after a poke, then not for a long time', async () => {
-    const alarm = new Alarm(60_000)
-    let rings = 0
-    const run = (async () => {
-      while (rings < 5) {
-        await alarm.wait()
-        rings++
-      }
-    })()
+    // A machine that stands still for a moment leaves some out.
+    const { alarm, times } = await eventually(async () => {
+      const rung = await ringsAfterPoke()
+      expect(rung.times).toHaveLength(5)
+      return rung
+    })
 
-    const pokedAt = performance.now()
-    alarm.poke()
-    await run
-
-    expect(performance.now() - pokedAt).toBeGreaterThan(45)
+    expect(times.at(-1)).toBeGreaterThan(45)
     const ended = alarm.wait().then(() => 'rung')
     alarm.ring()
     expect(await ended).toBe('rung')
