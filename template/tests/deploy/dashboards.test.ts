@@ -44,6 +44,7 @@ describe.each(dashboardFiles())('the dashboard %s', (file) => {
   test('is as Grafana shows it well, of the chosen data source', () => {
     expect(dashboardFaults(readDashboard(file))).toEqual([])
     for (const { datasource } of shown) expect(datasource).toEqual(chosen)
+    expect(Math.max(...panels.map(({ gridPos }) => gridPos.x + gridPos.w))).toBe(24)
   })
 
   test('reads what the service exports, of the chosen service alone', () => {
