@@ -11,6 +11,7 @@ import { AppError } from '../../errors.ts'
 import type { Fetch } from '../../observability/traced-fetch.ts'
 import type { Breaker } from '../../resilience/breaker.ts'
 import type { Breakers } from '../../resilience/breakers.ts'
+import { retryAfterMs } from '../../retry-after.ts'
 import { attempt, isRefused } from './attempt.ts'
 import { publicFetch } from './public-fetch.ts'
 
@@ -154,13 +155,6 @@ function waitBefore(
   const { status, headers } = outcome.answer
   if (!idempotent || !(unavailable.includes(status) || status === 429)) return undefined
   return Math.max(leastMs, retryAfterMs(headers.get('retry-after')))
-}
-
-/** Seconds, or a date. @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after */
-function retryAfterMs(value: string | null): number {
-  if (value === null) return 0
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
-  return Number.isNaN(ms) ? 0 : Math.max(0, ms)
 }
 
 /** Tells the breaker how it ended. A host that answers anything else than that it is away, is there. */

@@ -21,16 +21,24 @@ export interface EncodedSpan {
 const isSampled = 1
 const errorStatus = Buffer.from([bytes(15), 2, 3 << 3, 2])
 
+/** Writes spans into one message after the other. */
+export interface SpanEncoder<Span> {
+  /** Writes one more span into the message; nothing of the span itself is kept. */
+  readonly add: (span: Span) => void
+  /** The message of all spans since the last one; the next begins without any. */
+  readonly take: () => Uint8Array<ArrayBuffer>
+}
+
 /**
  * Writes spans as OTLP wants them, several times as fast as OpenTelemetry's own serializer: what recurs, such as
  * attributes and names, is encoded once and copied.
  *
+ * Each is written when it ends: kept as an object until its batch is sent, it would outlive what was made beside it, and the
+ * garbage collector can no longer free that memory in one go. With a tenth of all requests traced that cost a seventh of the speed.
+ *
  * @see https://opentelemetry.io/docs/specs/otlp/
  */
-export function createSpanEncoder(
-  resource: Attributes,
-  scope: string,
-): (spans: readonly EncodedSpan[]) => Buffer {
+export function createSpanEncoder(resource: Attributes, scope: string): SpanEncoder<EncodedSpan> {
   const about = new Writer(1024)
   const attributes = new AttributeCache()
   about.message(bytes(1), () => {
@@ -69,20 +77,29 @@ export function createSpanEncoder(
     writer.flags(isSampled)
   }
 
-  return (spans) => {
+  let ofResource = 0
+  let ofScope = 0
+  const begin = (): void => {
     writer.clear()
-    writer.message(bytes(1), () => {
-      writer.copy(head)
-      writer.message(bytes(2), () => {
-        writer.copy(scopeHead)
-        for (const span of spans) {
-          const start = writer.open(bytes(2))
-          writeSpan(span)
-          writer.close(start)
-        }
-      })
-    })
-    return writer.finish()
+    ofResource = writer.open(bytes(1))
+    writer.copy(head)
+    ofScope = writer.open(bytes(2))
+    writer.copy(scopeHead)
+  }
+  begin()
+  return {
+    add(span) {
+      const start = writer.open(bytes(2))
+      writeSpan(span)
+      writer.close(start)
+    },
+    take() {
+      writer.close(ofScope)
+      writer.close(ofResource)
+      const message = writer.finish()
+      begin()
+      return message
+    },
   }
 }
 

@@ -23,7 +23,7 @@ export class Writer {
   }
 
   /** A copy: the memory is used again. */
-  finish(): Buffer {
+  finish(): Buffer<ArrayBuffer> {
     return Buffer.from(this.#buffer.subarray(0, this.#at))
   }
 

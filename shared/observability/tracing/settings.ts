@@ -6,12 +6,13 @@ export interface TracingSettings {
   /** Where spans are sent, OTLP over HTTP; undefined where nothing is recorded. */
   readonly endpoint: string | undefined
   readonly headers: Readonly<Record<string, string>>
-  readonly timeoutMs: number
+  readonly compression: 'none' | 'gzip'
   readonly sampler: SamplerSettings
   readonly serviceName: string | undefined
   readonly resource: Readonly<Record<string, string>>
   readonly batch: {
     readonly delayMs: number
+    /** For a batch with all attempts to send it. */
     readonly timeoutMs: number
     readonly maxQueue: number
     readonly maxBatch: number
@@ -64,13 +65,23 @@ export function readTracingSettings(env: Environment): {
     ...read(`${general}_HEADERS`, {}, parsePairs, pairs),
     ...read(`${traces}_HEADERS`, {}, parsePairs, pairs),
   }
+  const compressions = oneOf(['none', 'gzip'])
+  const compression = read(
+    `${traces}_COMPRESSION`,
+    read(`${general}_COMPRESSION`, 'none', compressions, 'must be none or gzip'),
+    compressions,
+    'must be none or gzip',
+  )
+  for (const kind of ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY'])
+    for (const name of [`${general}_${kind}`, `${traces}_${kind}`])
+      read(name, undefined, () => undefined, 'is not supported: name the authority in NODE_EXTRA_CA_CERTS')
   const timeoutMs = count(`${traces}_TIMEOUT`, count(`${general}_TIMEOUT`, 10_000))
   const resource = read('OTEL_RESOURCE_ATTRIBUTES', {}, parsePairs, pairs)
   const maxQueue = count('OTEL_BSP_MAX_QUEUE_SIZE', 2048, 1, 1_000_000)
   const settings: TracingSettings = {
     endpoint: disabled || exporter === 'none' ? undefined : endpoint?.href,
     headers,
-    timeoutMs,
+    compression,
     sampler: {
       name: read(
         'OTEL_TRACES_SAMPLER',
@@ -84,7 +95,7 @@ export function readTracingSettings(env: Environment): {
     resource,
     batch: {
       delayMs: count('OTEL_BSP_SCHEDULE_DELAY', 5000),
-      timeoutMs: count('OTEL_BSP_EXPORT_TIMEOUT', 30_000),
+      timeoutMs: Math.min(timeoutMs, count('OTEL_BSP_EXPORT_TIMEOUT', 30_000)),
       maxQueue,
       maxBatch: count('OTEL_BSP_MAX_EXPORT_BATCH_SIZE', Math.min(512, maxQueue), 1, maxQueue),
     },

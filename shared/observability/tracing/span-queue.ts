@@ -1,12 +1,16 @@
-import type { ExportResult } from '@opentelemetry/core'
 import { withinTime } from '../../deadline.ts'
 import type { Logger } from '../logger.ts'
+import type { SpanEncoder } from './otlp-encoding.ts'
 
-/** Sends a batch, and says in the end how that went. */
-export type SendSpans<Span> = (batch: readonly Span[], done: (result: ExportResult) => void) => void
+/**
+ * Sends the message of a batch; gives how many of its spans the collector refused. Rejects where it took none, or `signal` was
+ * aborted before.
+ */
+export type SendSpans = (message: Uint8Array<ArrayBuffer>, signal: AbortSignal) => Promise<number>
 
 export interface SpanQueueOptions<Span> {
-  readonly send: SendSpans<Span>
+  readonly encoder: SpanEncoder<Span>
+  readonly send: SendSpans
   readonly logger: Pick<Logger, 'warn' | 'info'>
   /** Longest that a span waits, milliseconds. */
   readonly delayMs: number
@@ -15,6 +19,11 @@ export interface SpanQueueOptions<Span> {
   /** What waits at most; spans beyond that are dropped. */
   readonly maxQueue: number
   readonly maxBatch: number
+}
+
+interface SpanBatch {
+  readonly message: Uint8Array<ArrayBuffer>
+  readonly spans: number
 }
 
 /** How many spans the queue has got rid of, and how. */
@@ -33,7 +42,12 @@ export interface SpanCounts {
 export class SpanQueue<Span> {
   readonly counts: SpanCounts = { exported: 0, overflowed: 0, failed: 0 }
   readonly #options: SpanQueueOptions<Span>
-  #waiting: Span[] = []
+  /** Full batches. */
+  readonly #ready: SpanBatch[] = []
+  /** Spans that the encoder holds. */
+  #begun = 0
+  /** Spans that wait, in whole. */
+  #waiting = 0
   #sending: Promise<void> | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #warned = false
@@ -45,19 +59,22 @@ export class SpanQueue<Span> {
 
   add(span: Span): void {
     const { maxQueue, maxBatch, delayMs } = this.#options
-    if (this.#waiting.length >= maxQueue) {
+    if (this.#waiting >= maxQueue) {
       this.counts.overflowed += 1
       this.#warn(undefined)
       return
     }
-    this.#waiting.push(span)
+    this.#options.encoder.add(span)
+    this.#waiting += 1
+    this.#begun += 1
+    if (this.#begun >= maxBatch) this.#ready.push(this.#take())
     if (this.#sending !== undefined || this.#closed) return
-    if (this.#waiting.length >= maxBatch) this.#send()
+    if (this.#ready.length > 0) this.#send()
     else this.#timer ??= setTimeout(() => this.#send(), delayMs)
   }
 
   async flush(): Promise<void> {
-    while (this.#sending !== undefined || this.#waiting.length > 0) {
+    while (this.#sending !== undefined || this.#waiting > 0) {
       if (this.#sending === undefined) this.#send()
       await this.#sending
     }
@@ -68,42 +85,51 @@ export class SpanQueue<Span> {
     await withinTime(this.flush(), timeoutMs, undefined)
     this.#closed = true
     clearTimeout(this.#timer)
-    this.counts.failed += this.#waiting.splice(0).length
+    this.counts.failed += this.#waiting
+    this.#waiting = 0
+  }
+
+  #take(): SpanBatch {
+    const spans = this.#begun
+    this.#begun = 0
+    return { message: this.#options.encoder.take(), spans }
   }
 
   #send(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const batch = this.#waiting.splice(0, this.#options.maxBatch)
-    if (batch.length === 0) return
+    if (this.#waiting === 0) return
+    const batch = this.#ready.shift() ?? this.#take()
+    this.#waiting -= batch.spans
     this.#sending = this.#export(batch).finally(() => {
       this.#sending = undefined
-      if (this.#waiting.length === 0 || this.#closed) return
-      if (this.#waiting.length >= this.#options.maxBatch) this.#send()
+      if (this.#waiting === 0 || this.#closed) return
+      if (this.#ready.length > 0) this.#send()
       else this.#timer ??= setTimeout(() => this.#send(), this.#options.delayMs)
     })
   }
 
-  async #export(batch: readonly Span[]): Promise<void> {
+  async #export({ message, spans }: SpanBatch): Promise<void> {
     const { send, timeoutMs } = this.#options
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const failure = await new Promise<{ readonly error: unknown } | undefined>((resolve) => {
-      timer = setTimeout(() => resolve({ error: new Error(`no answer within ${timeoutMs} ms`) }), timeoutMs)
-      try {
-        send(batch, ({ code, error }) => resolve(code === 0 ? undefined : { error }))
-      } catch (error) {
-        resolve({ error })
-      }
-    })
-    clearTimeout(timer)
-    if (failure) {
-      this.counts.failed += batch.length
-      this.#warn(failure.error)
-    } else {
-      this.counts.exported += batch.length
-      if (this.#warned) this.#options.logger.info('the collector takes spans again')
-      this.#warned = false
+    const ending = new AbortController()
+    const timer = setTimeout(() => ending.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+    try {
+      const refused = await send(message, ending.signal)
+      this.counts.exported += spans - refused
+      this.counts.failed += refused
+      if (refused > 0) this.#warn(new Error(`the collector refused ${refused} of ${spans} spans`))
+      else this.#recovered()
+    } catch (error) {
+      this.counts.failed += spans
+      this.#warn(error)
+    } finally {
+      clearTimeout(timer)
     }
+  }
+
+  #recovered(): void {
+    if (this.#warned) this.#options.logger.info('the collector takes spans again')
+    this.#warned = false
   }
 
   #warn(error: unknown): void {

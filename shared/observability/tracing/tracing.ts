@@ -1,8 +1,5 @@
 import { Buffer } from 'node:buffer'
-import {
-  convertLegacyHttpOptions,
-  createOtlpHttpExportDelegate,
-} from '@opentelemetry/otlp-exporter-base/node-http'
+import type { Attributes } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BasicTracerProvider, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace-base'
@@ -15,12 +12,13 @@ import type { TelemetryOptions } from '../telemetry.ts'
 import { commandSpans, fetchSpans, querySpans } from './client-spans.ts'
 import { eventSpans, relaySpans } from './event-spans.ts'
 import { asOtelSampler, HandedIds, installOtelApi } from './otel-api.ts'
-import { createSpanEncoder, type EncodedSpan } from './otlp-encoding.ts'
+import { createSpanEncoder, type EncodedSpan, type SpanEncoder } from './otlp-encoding.ts'
+import { otlpSender } from './otlp-sender.ts'
 import { epochMs, type RecordSpan } from './recorder.ts'
 import { requestSpans } from './request-spans.ts'
 import { createSampler } from './sampler.ts'
 import type { TracingSettings } from './settings.ts'
-import { type SendSpans, type SpanCounts, SpanQueue } from './span-queue.ts'
+import { type SpanCounts, SpanQueue } from './span-queue.ts'
 
 /** What is told for its spans. */
 export interface Tracing {
@@ -42,7 +40,7 @@ type OpenSettings = TracingSettings & { readonly endpoint: string }
 
 /** Records spans and sends them with OTLP over HTTP; takes over OpenTelemetry's API until it is closed. */
 export function openTracing(
-  { endpoint, headers, timeoutMs, sampler: chosen, batch, serviceName, resource: more }: OpenSettings,
+  { endpoint, headers, compression, sampler: chosen, batch, serviceName, resource: more }: OpenSettings,
   { serviceName: name, version, logger }: Pick<TelemetryOptions, 'serviceName' | 'version' | 'logger'>,
 ): Tracing {
   const sampler = createSampler(chosen)
@@ -54,11 +52,12 @@ export function openTracing(
     ...more,
     'service.name': serviceName ?? more['service.name'] ?? name,
   })
-  const send = otlpSender(
-    { endpoint, headers, timeoutMs },
-    createSpanEncoder(resource.attributes, '@kiln/shared'),
-  )
-  const queue = new SpanQueue({ ...batch, send, logger })
+  const queue = new SpanQueue({
+    ...batch,
+    encoder: encoderOf(resource.attributes),
+    send: otlpSender({ endpoint, headers, compression }),
+    logger,
+  })
   const ids = new HandedIds()
   const provider = new BasicTracerProvider({
     sampler: asOtelSampler(sampler),
@@ -100,35 +99,22 @@ function processorInto(queue: SpanQueue<Span>): SpanProcessor {
   }
 }
 
-/** OpenTelemetry's transport, with its retries and headers; what it sends is ours and its own, one after the other. */
-function otlpSender(
-  {
-    endpoint: url,
-    headers,
-    timeoutMs: timeoutMillis,
-  }: Pick<OpenSettings, 'endpoint' | 'headers' | 'timeoutMs'>,
-  encode: (spans: readonly EncodedSpan[]) => Uint8Array,
-): SendSpans<Span> {
-  const serializer = {
-    serializeRequest(batch: readonly Span[]) {
-      const theirs = batch.filter((span) => 'spanContext' in span)
-      const ours = encode(batch.filter((span) => 'trace' in span))
-      if (theirs.length === 0) return ours
-      // Two protobuf messages in a row are one message with the parts of both.
-      return Buffer.concat([ours, ProtobufTraceSerializer.serializeRequest(theirs) ?? new Uint8Array()])
+/** Ours are written as they end; the author's, of which there are few, by OpenTelemetry's own serializer with the batch. */
+function encoderOf(resource: Attributes): SpanEncoder<Span> {
+  const ours = createSpanEncoder(resource, '@kiln/shared')
+  let theirs: ReadableSpan[] = []
+  return {
+    add(span) {
+      if ('trace' in span) ours.add(span)
+      else theirs.push(span)
     },
-    deserializeResponse: ProtobufTraceSerializer.deserializeResponse,
+    take() {
+      const message = ours.take()
+      if (theirs.length === 0) return message
+      const rest = ProtobufTraceSerializer.serializeRequest(theirs) ?? new Uint8Array()
+      theirs = []
+      // Two protobuf messages in a row are one message with the parts of both.
+      return Buffer.concat([message, rest])
+    },
   }
-  const counting = { name: 'span' as const, countItems: (batch: readonly Span[]) => batch.length }
-  const options = convertLegacyHttpOptions({ url, headers, timeoutMillis }, 'TRACES', 'v1/traces', {
-    'Content-Type': 'application/x-protobuf',
-  })
-  const transport = createOtlpHttpExportDelegate(
-    options,
-    serializer,
-    'otlp_http_span_exporter',
-    counting,
-    undefined,
-  )
-  return (batch, done) => transport.export(batch, done)
 }

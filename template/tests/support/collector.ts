@@ -1,9 +1,16 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
 import { decodeSpans, type ReceivedSpan } from './otlp.ts'
 
-export type Behaviour = 'takes' | 'refuses' | 'hangs'
+/** `busy`: it may take them later; `takes some`: all but one of each message. */
+export type Behaviour = 'takes' | 'takes some' | 'refuses' | 'busy' | 'hangs'
+
+const statuses = { takes: 200, 'takes some': 200, refuses: 400, busy: 503 }
+
+/** `ExportTraceServiceResponse` whose `partial_success` has one of `rejected_spans`. */
+const oneRejected = Uint8Array.of(0x0a, 0x02, 0x08, 0x01)
 
 /** A collector that takes OTLP over HTTP, on a free port; it may be told to be a bad one. */
 export async function startCollector(behaviour: Behaviour = 'takes') {
@@ -16,11 +23,14 @@ export async function startCollector(behaviour: Behaviour = 'takes') {
     state.requests += 1
     headers.push(request.headers)
     if (state.behaviour === 'hangs') return
-    if (state.behaviour === 'takes' && request.url === '/v1/traces')
-      spans.push(...decodeSpans(Buffer.concat(chunks)))
+    const { behaviour } = state
+    if (behaviour === 'takes' && request.url === '/v1/traces') {
+      const body = Buffer.concat(chunks)
+      spans.push(...decodeSpans(request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body))
+    }
     response
-      .writeHead(state.behaviour === 'takes' ? 200 : 400, { 'content-type': 'application/x-protobuf' })
-      .end()
+      .writeHead(statuses[behaviour], { 'content-type': 'application/x-protobuf' })
+      .end(behaviour === 'takes some' ? oneRejected : undefined)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -13,7 +13,12 @@ import { enterTrace, TraceContext } from '../../../../shared/trace-context.ts'
 import { decodeSpans } from '../../support/otlp.ts'
 
 const resource = { 'service.name': 'some-service', 'service.version': '1' }
-const encode = createSpanEncoder(resource, '@kiln/shared')
+const encoder = createSpanEncoder(resource, '@kiln/shared')
+
+function encode(spans: readonly EncodedSpan[]): Uint8Array {
+  for (const span of spans) encoder.add(span)
+  return encoder.take()
+}
 
 /** What OpenTelemetry's own serializer makes of the same span. */
 function theirs(spans: readonly EncodedSpan[]): Uint8Array {

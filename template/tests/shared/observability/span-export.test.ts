@@ -60,4 +60,54 @@ describe('a collector', () => {
     await eventually(() => expect(lines.join('')).toContain('takes spans again'))
     expect(collector.spans).toHaveLength(1)
   })
+
+  test('that is busy gets the same spans again', async () => {
+    const { app, get, registry, collector } = await traced({ OTEL_BSP_SCHEDULE_DELAY: '1' }, 'busy')
+    const served = app().get('/things/:id', 'done')
+    await get(served)
+    await eventually(() => expect(collector.state.requests).toBe(1))
+
+    collector.state.behaviour = 'takes'
+
+    await eventually(() => expect(collector.spans).toHaveLength(1))
+    expect(collector.state.requests).toBe(2)
+    await eventually(async () => expect(await dropped(registry)).toContainEqual(['', 1]))
+    expect(await dropped(registry)).toContainEqual(['rejected', 0])
+  })
+
+  test('that stays busy is given up after the time that the settings allow', async () => {
+    const env = { OTEL_BSP_SCHEDULE_DELAY: '1', OTEL_EXPORTER_OTLP_TIMEOUT: '100' }
+    const { app, get, lines, registry } = await traced(env, 'busy')
+
+    await get(app().get('/things/:id', 'done'))
+
+    await eventually(async () => expect(await dropped(registry)).toContainEqual(['rejected', 1]))
+    expect(lines.join('')).toContain('the collector answered 503')
+  })
+
+  test('that takes some of them is believed', async () => {
+    const { app, get, lines, registry } = await traced({ OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '3' }, 'takes some')
+    const served = app().get('/things/:id', 'done')
+
+    for (let count = 0; count < 3; count++) await get(served)
+
+    await eventually(async () =>
+      expect(await dropped(registry)).toEqual([
+        ['', 2],
+        ['queue_full', 0],
+        ['rejected', 1],
+      ]),
+    )
+    expect(lines.join('')).toContain('refused 1 of 3 spans')
+  })
+
+  test('gets them compressed where the settings say so', async () => {
+    const env = { OTEL_BSP_SCHEDULE_DELAY: '1', OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' }
+    const { app, get, collector } = await traced(env)
+
+    await get(app().get('/things/:id', 'done'))
+
+    await eventually(() => expect(collector.spans).toHaveLength(1))
+    expect(collector.headers[0]).toMatchObject({ 'content-encoding': 'gzip' })
+  })
 })
