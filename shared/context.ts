@@ -10,7 +10,7 @@ export interface WorkContext {
   /** Joins what belongs together, across services; undefined for a batch whose events differ in it. */
   readonly correlationId: string | undefined
   /** Where the work stands in its trace. */
-  readonly trace: () => TraceContext | undefined
+  readonly trace: TraceContext | undefined
   /** The `baggage` that the work arrived with. */
   readonly baggage?: () => string | undefined
   /** When it began, as `performance.now()` says; undefined for a part of the work, whose span is another. */
@@ -46,7 +46,7 @@ export function runAs<Result>(context: WorkContext, run: () => Result): Result {
   return storage.run(context, run)
 }
 
-const outside: WorkContext = { correlationId: undefined, trace: () => undefined }
+const outside: WorkContext = { correlationId: undefined, trace: undefined }
 
 /** Does something as a part of the same work, at another place of its trace. */
 export function runAt<Result>(
@@ -56,7 +56,7 @@ export function runAt<Result>(
 ): Result {
   // What is asked of the work itself, such as the request being served, is still answered by it.
   const work: WorkContext = Object.assign(Object.create(storage.getStore() ?? outside), {
-    trace: () => trace,
+    trace,
     startedAtMs: undefined,
     active,
   })
@@ -68,7 +68,7 @@ export function workFields(): Record<string, unknown> {
   const work = storage.getStore()
   if (work === undefined) return {}
   const { correlationId, event } = work
-  const trace = work.trace()
+  const trace = work.trace
   return {
     ...(correlationId !== undefined && { correlation_id: correlationId }),
     ...(trace && { trace_id: trace.traceId, span_id: trace.spanId }),
@@ -78,5 +78,5 @@ export function workFields(): Record<string, unknown> {
 
 /** The trace id of the work. */
 export function traceIdOf(work: Pick<WorkContext, 'trace'>): string | undefined {
-  return work.trace()?.traceId
+  return work.trace?.traceId
 }

@@ -47,7 +47,7 @@ export function eventContext({
   return {
     context() {
       const work = currentWork()
-      const trace = work?.trace()
+      const trace = work?.trace
       const own = ownPlace(trace, spans && sampler)
       const { traceparent, tracestate } = own
       given = { own, traceparent }
@@ -69,7 +69,7 @@ export function eventContext({
     }),
     handling(subscription, events, run) {
       const work = workOf(subscription, events, sampler)
-      if (spans && work.trace()?.sampled) return spans.handling(work, subscription, events, run)
+      if (spans && work.trace?.sampled) return spans.handling(work, subscription, events, run)
       return runAs(work, run)
     },
   }
@@ -87,13 +87,13 @@ function workOf(
   sampler: Sampler | undefined,
 ): WorkContext {
   const [first] = events
-  if (first === undefined) return { correlationId: undefined, trace: () => undefined }
+  if (first === undefined) return { correlationId: undefined, trace: undefined }
   const correlationId = correlationOf(first)
   const isAlone = events.every((event) => correlationOf(event) === correlationId)
   const trace = traceOf(events, sampler)
   return {
     correlationId: isAlone ? correlationId : undefined,
-    trace: () => trace,
+    trace,
     baggage: () => (isAlone ? boundedBaggage(first.baggage) : undefined),
     startedAtMs: performance.now(),
     event: { id: first.id, type: first.type, subscription },

@@ -9,8 +9,8 @@ export interface LineOutput {
   readonly flush: (options?: { timeoutMs?: number }) => Promise<void>
 }
 
-/** Large enough to make system calls rare, small enough for a pipe. */
-const blockBytes = 64 * 1024
+/** Each block costs a turn of another thread, which writes it. */
+const blockBytes = 256 * 1024
 const textLength = 4 * 1024
 
 /**

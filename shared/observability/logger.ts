@@ -15,7 +15,7 @@ export interface LoggerOptions {
   readonly format: 'json' | 'text'
   /** Fields that every line gets, asked for at each: the correlation id of the request being served. */
   readonly context?: () => Record<string, unknown>
-  /** Where lines go; default standard output, in blocks of 64 KiB or every 100 ms. */
+  /** Where lines go; default standard output, in blocks of 256 KiB or every 100 ms. */
   readonly destination?: DestinationStream & { flush?(): Promise<void> }
 }
 
@@ -119,8 +119,8 @@ function accessThrough(logger: Logger): RequestObserver {
     logger.info(
       {
         correlation_id: correlationId,
-        trace_id: trace()?.traceId,
-        span_id: trace()?.spanId,
+        trace_id: trace?.traceId,
+        span_id: trace?.spanId,
         method: request.method,
         route: route ?? null,
         status,
@@ -147,32 +147,29 @@ function accessLines(logger: Logger, destination: DestinationStream, service: st
     }
     return place
   }
+  let beginningMs = 0
+  let beginning = ''
+  /** Formatting the time is dear, so lines of one millisecond share it. */
+  const beginningNow = (): string => {
+    const nowMs = Date.now()
+    if (nowMs !== beginningMs) {
+      beginningMs = nowMs
+      beginning = `{"level":"info","time":"${new Date(nowMs).toISOString()}","correlation_id":"`
+    }
+    return beginning
+  }
   return ({ request, route, correlationId, principal, trace }, status, durationMs) => {
     if (!logger.isLevelEnabled('info')) return
-    const at = trace()
-    const ids = at === undefined ? '' : `,"trace_id":"${at.traceId}","span_id":"${at.spanId}"`
+    const ids = trace === undefined ? '",' : `","trace_id":"${trace.traceId}","span_id":"${trace.spanId}",`
     const user = principal === undefined ? '' : `,"user_id":${principal.userId}`
     destination.write(
-      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}"${ids},${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
+      `${beginningNow()}${correlationId}${ids}${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
     )
   }
 }
 
 /** There are fewer, but a client may send what it likes. */
 const maxMethods = 20
-
-let lastMs = 0
-let lastText = ''
-
-/** ISO 8601 of now; formatting it is dear, so lines of one millisecond share it. */
-function timestamp(): string {
-  const nowMs = Date.now()
-  if (nowMs !== lastMs) {
-    lastMs = nowMs
-    lastText = new Date(nowMs).toISOString()
-  }
-  return lastText
-}
 
 interface DescribedError {
   readonly type: string

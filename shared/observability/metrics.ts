@@ -37,8 +37,7 @@ export function createMetrics({ service, version }: { service: string; version: 
   return {
     registry,
     observeRequest({ request, route, trace }, status, durationMs) {
-      const at = trace()
-      const exemplar = at?.sampled ? at : undefined
+      const exemplar = trace?.sampled ? trace : undefined
       requests.record(durationMs / 1000, [methodName(request.method), route ?? '', status], exemplar)
     },
     close: () => eventLoop.disable(),

@@ -32,7 +32,7 @@ export function slowRequests(logger: Pick<Logger, 'warn'>, thresholdMs: number):
   return (context, status, durationMs) => {
     if (durationMs < thresholdMs) return
     const { request, route, correlationId } = context
-    const trace = context.trace()
+    const trace = context.trace
     logger.warn(
       {
         correlation_id: correlationId,

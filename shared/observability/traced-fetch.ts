@@ -30,7 +30,7 @@ export interface TracedFetchOptions {
 export function tracedFetch({ fetch = globalThis.fetch, sampler, ended }: TracedFetchOptions = {}): Fetch {
   return async (input, init) => {
     const work = currentWork()
-    const parent = work?.trace()
+    const parent = work?.trace
     const trace =
       parent && ended && parent.sampled ? parent.child() : (parent ?? enterTrace(undefined, sampler))
     const request = new Request(input, init)

@@ -15,7 +15,7 @@ const maxTextLength = 2000
  */
 export function querySpans(record: RecordSpan): QueryObserver {
   return ({ statement, startedAtMs, endedAtMs, waitedMs, error }) => {
-    const parent = currentWork()?.trace()
+    const parent = currentWork()?.trace
     if (!parent?.sampled) return
     const { operation, summary, sql } = statement
     record({
@@ -43,7 +43,7 @@ export function querySpans(record: RecordSpan): QueryObserver {
  */
 export function commandSpans(record: RecordSpan): RedisObserver['command'] {
   return ({ name, script, batchSize, work, startedAtMs, endedAtMs, error }) => {
-    const parent = work?.trace()
+    const parent = work?.trace
     if (!parent?.sampled) return
     const attributes: Attributes = {
       'db.system.name': 'redis',

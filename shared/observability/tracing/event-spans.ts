@@ -38,7 +38,7 @@ export function eventSpans(record: RecordSpan, end: EndWork): EventSpans {
     },
     async handling(work, subscription, events, run) {
       const { startedAtMs = performance.now() } = work
-      const trace = work.trace() as TraceContext
+      const trace = work.trace as TraceContext
       let error: string | undefined
       try {
         await runAs(work, run)

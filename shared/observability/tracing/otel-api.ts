@@ -84,7 +84,7 @@ export function installOtelApi(
   const active = (): Context => {
     const work = currentWork()
     if (work?.active !== undefined) return work.active
-    const place = work?.trace()
+    const place = work?.trace
     return work && place ? trace.setSpan(ROOT_CONTEXT, spanOf(work, place)) : ROOT_CONTEXT
   }
 

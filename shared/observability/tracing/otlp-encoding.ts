@@ -21,12 +21,15 @@ export interface EncodedSpan {
 const isSampled = 1
 const errorStatus = Buffer.from([bytes(15), 2, 3 << 3, 2])
 
+/** A message of OTLP. */
+export type Message = Uint8Array<ArrayBuffer>
+
 /** Writes spans into one message after the other. */
 export interface SpanEncoder<Span> {
   /** Writes one more span into the message; nothing of the span itself is kept. */
   readonly add: (span: Span) => void
   /** The message of all spans since the last one; the next begins without any. */
-  readonly take: () => Uint8Array<ArrayBuffer>
+  readonly take: () => Message | Promise<Message>
 }
 
 /**
@@ -38,7 +41,7 @@ export interface SpanEncoder<Span> {
  *
  * @see https://opentelemetry.io/docs/specs/otlp/
  */
-export function createSpanEncoder(resource: Attributes, scope: string): SpanEncoder<EncodedSpan> {
+export function createSpanEncoder(resource: Attributes, scope: string) {
   const about = new Writer(1024)
   const attributes = new AttributeCache()
   about.message(bytes(1), () => {
@@ -88,12 +91,12 @@ export function createSpanEncoder(resource: Attributes, scope: string): SpanEnco
   }
   begin()
   return {
-    add(span) {
+    add(span: EncodedSpan): void {
       const start = writer.open(bytes(2))
       writeSpan(span)
       writer.close(start)
     },
-    take() {
+    take(): Message {
       writer.close(ofScope)
       writer.close(ofResource)
       const message = writer.finish()

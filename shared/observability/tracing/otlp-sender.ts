@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { ExponentialBackoff } from 'cockatiel'
 import { retryAfterMs } from '../../retry-after.ts'
+import type { Message } from './otlp-encoding.ts'
 import type { SendSpans } from './span-queue.ts'
 
 export interface OtlpSenderOptions {
@@ -33,11 +33,11 @@ export function otlpSender({ endpoint, headers: given, compression }: OtlpSender
     'content-type': 'application/x-protobuf',
     ...(zipped && { 'content-encoding': 'gzip' }),
   }
-  const attempt = async (body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Attempt> => {
+  const attempt = async (body: Message, signal: AbortSignal): Promise<Attempt> => {
     try {
       const response = await fetch(endpoint, { method: 'POST', headers, body, signal, redirect: 'manual' })
       const answer = new Uint8Array(await response.arrayBuffer())
-      if (response.ok) return { refused: refusedSpans(answer) }
+      if (response.ok) return { refused: await refusedSpans(answer) }
       const error = new Error(`the collector answered ${response.status}`)
       if (!laterStatuses.includes(response.status)) return { error, againMs: undefined }
       return { error, againMs: retryAfterMs(response.headers.get('retry-after')) }
@@ -68,9 +68,10 @@ type Attempt =
   | { readonly refused: number }
   | { readonly error: unknown; readonly againMs: number | undefined }
 
-/** A collector may take a part of them. */
-function refusedSpans(answer: Uint8Array): number {
+/** A collector may take a part of them; one that takes all has nothing to say, and what reads its words is not loaded. */
+async function refusedSpans(answer: Uint8Array): Promise<number> {
   if (answer.length === 0) return 0
+  const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer')
   const { partialSuccess } = ProtobufTraceSerializer.deserializeResponse(answer)
   return Number(partialSuccess?.rejectedSpans ?? 0)
 }

@@ -10,7 +10,7 @@ const maxPathLength = 256
 /** A server span for each sampled request. @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/ */
 export function requestSpans(end: EndWork): RequestObserver {
   return (context, status, durationMs) => {
-    const trace = context.trace()
+    const trace = context.trace
     if (trace?.sampled) end(context, serverSpan(context, trace, status, durationMs))
   }
 }

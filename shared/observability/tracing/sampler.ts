@@ -1,4 +1,4 @@
-import type { Sampler } from '../../trace-context.ts'
+import { type Sampler, wordsOfTraceId } from '../../trace-context.ts'
 
 /** The samplers that `OTEL_TRACES_SAMPLER` may name. */
 export const samplerNames = [
@@ -27,19 +27,5 @@ function rootSampler(name: SamplerSettings['name'], ratio: number): (traceId: st
   if (name.endsWith('always_off')) return () => false
   // The same arithmetic as OpenTelemetry's own: services with one ratio choose the same traces.
   const bound = ratio === 1 ? 2 ** 32 : Math.floor(ratio * 0xffffffff)
-  return (traceId) => wordsOf(traceId) < bound
-}
-
-/** The four words of the id, each read as a number, under exclusive or; digit by digit, because every request is asked. */
-function wordsOf(traceId: string): number {
-  let sum = 0
-  for (let at = 0; at < 32; at += 8) {
-    let word = 0
-    for (let digit = at; digit < at + 8; digit += 1) {
-      const code = traceId.charCodeAt(digit)
-      word = (word << 4) | (code < 58 ? code - 48 : code - 87)
-    }
-    sum ^= word
-  }
-  return sum >>> 0
+  return (traceId) => wordsOfTraceId(traceId) < bound
 }

@@ -1,12 +1,12 @@
 import { withinTime } from '../../deadline.ts'
 import type { Logger } from '../logger.ts'
-import type { SpanEncoder } from './otlp-encoding.ts'
+import type { Message, SpanEncoder } from './otlp-encoding.ts'
 
 /**
  * Sends the message of a batch; gives how many of its spans the collector refused. Rejects where it took none, or `signal` was
  * aborted before.
  */
-export type SendSpans = (message: Uint8Array<ArrayBuffer>, signal: AbortSignal) => Promise<number>
+export type SendSpans = (message: Message, signal: AbortSignal) => Promise<number>
 
 export interface SpanQueueOptions<Span> {
   readonly encoder: SpanEncoder<Span>
@@ -22,7 +22,7 @@ export interface SpanQueueOptions<Span> {
 }
 
 interface SpanBatch {
-  readonly message: Uint8Array<ArrayBuffer>
+  readonly message: Message | Promise<Message>
   readonly spans: number
 }
 
@@ -114,7 +114,7 @@ export class SpanQueue<Span> {
     const ending = new AbortController()
     const timer = setTimeout(() => ending.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
     try {
-      const refused = await send(message, ending.signal)
+      const refused = await send(await message, ending.signal)
       this.counts.exported += spans - refused
       this.counts.failed += refused
       if (refused > 0) this.#warn(new Error(`the collector refused ${refused} of ${spans} spans`))

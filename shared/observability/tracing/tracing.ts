@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer'
 import type { Attributes } from '@opentelemetry/api'
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BasicTracerProvider, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace-base'
 import type { RequestObserver } from '../../http/request-context.ts'
@@ -12,7 +11,7 @@ import type { TelemetryOptions } from '../telemetry.ts'
 import { commandSpans, fetchSpans, querySpans } from './client-spans.ts'
 import { eventSpans, relaySpans } from './event-spans.ts'
 import { asOtelSampler, HandedIds, installOtelApi } from './otel-api.ts'
-import { createSpanEncoder, type EncodedSpan, type SpanEncoder } from './otlp-encoding.ts'
+import { createSpanEncoder, type EncodedSpan, type Message, type SpanEncoder } from './otlp-encoding.ts'
 import { otlpSender } from './otlp-sender.ts'
 import { epochMs, type RecordSpan } from './recorder.ts'
 import { requestSpans } from './request-spans.ts'
@@ -99,7 +98,7 @@ function processorInto(queue: SpanQueue<Span>): SpanProcessor {
   }
 }
 
-/** Ours are written as they end; the author's, of which there are few, by OpenTelemetry's own serializer with the batch. */
+/** Ours are written as they end; the author's, of which there are few, with the batch, by OpenTelemetry's own serializer once it is needed. */
 function encoderOf(resource: Attributes): SpanEncoder<Span> {
   const ours = createSpanEncoder(resource, '@kiln/shared')
   let theirs: ReadableSpan[] = []
@@ -111,10 +110,15 @@ function encoderOf(resource: Attributes): SpanEncoder<Span> {
     take() {
       const message = ours.take()
       if (theirs.length === 0) return message
-      const rest = ProtobufTraceSerializer.serializeRequest(theirs) ?? new Uint8Array()
+      const batch = theirs
       theirs = []
-      // Two protobuf messages in a row are one message with the parts of both.
-      return Buffer.concat([message, rest])
+      return withTheirs(message, batch)
     },
   }
+}
+
+async function withTheirs(ours: Message, batch: ReadableSpan[]): Promise<Message> {
+  const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer')
+  // Two protobuf messages in a row are one message with the parts of both.
+  return Buffer.concat([ours, ProtobufTraceSerializer.serializeRequest(batch) ?? new Uint8Array()])
 }

@@ -54,7 +54,7 @@ describe('a call to another service', () => {
     const { http } = client()
     const trace = traceContextOf('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')
     const request = new Request('http://us/', { headers: { authorization: 'Bearer x', cookie: 'a=b' } })
-    const work: WorkContext & { request: Request } = { correlationId: 'abc', trace: () => trace, request }
+    const work: WorkContext & { request: Request } = { correlationId: 'abc', trace, request }
 
     const answer = await runAs(work, () => http(server.url))
 
@@ -166,7 +166,7 @@ describe('limits', () => {
     const { http } = client({ timeoutMs: 60_000, totalTimeoutMs: 60_000 })
     const ask = (leftMs: number) =>
       runAs(
-        { correlationId: undefined, trace: () => undefined, deadlineMs: performance.now() + leftMs },
+        { correlationId: undefined, trace: undefined, deadlineMs: performance.now() + leftMs },
         () => codeOf(http(server.url)),
       )
 

@@ -118,7 +118,7 @@ describe('what an event carries along', () => {
     })
     await events.start()
 
-    await runAs({ correlationId: 'abc', trace: () => traceContextOf(traceparent) }, () =>
+    await runAs({ correlationId: 'abc', trace: traceContextOf(traceparent) }, () =>
       events.publish(RequestCreated, buildRequest(), { id: 'first' }),
     )
 

@@ -52,7 +52,7 @@ describe('events that are traced', () => {
     })
     await events.start()
 
-    await runAs({ correlationId: 'abc', trace: () => undefined, baggage: () => 'tenant=7' }, () =>
+    await runAs({ correlationId: 'abc', trace: undefined, baggage: () => 'tenant=7' }, () =>
       events.publish(UserVerified, verified(1)),
     )
 

@@ -64,8 +64,8 @@ describe('OpenMetrics', () => {
       answerHeaders: {},
       request: { method: 'GET' } as Request,
     }
-    observeRequest({ ...context, trace: () => trace }, 200, 30)
-    observeRequest({ ...context, trace: () => undefined }, 200, 300)
+    observeRequest({ ...context, trace }, 200, 30)
+    observeRequest({ ...context, trace: undefined }, 200, 300)
     close()
     const shown = await exposeMetrics(registry, accept ?? null)
     return { ...shown, again: (await exposeMetrics(registry, null)).text }
@@ -107,7 +107,7 @@ test('a method that nobody knows makes no series of its own', async () => {
   const context = {
     correlationId: 'x',
     address: () => undefined,
-    trace: () => undefined,
+    trace: undefined,
     route: undefined,
     principal: undefined,
     answerHeaders: {},

@@ -115,7 +115,7 @@ describe.each([true, false])('a write at commit (known to its connection: %p)', 
 
   test('of work whose time is up is not kept, nor anything with it', async () => {
     const db = await withNotes(known)
-    const work = { correlationId: 'late', trace: () => undefined, deadlineMs: performance.now() + 60_000 }
+    const work = { correlationId: 'late', trace: undefined, deadlineMs: performance.now() + 60_000 }
 
     const committing = runAs(work, () =>
       db.transaction().execute(async (trx) => {

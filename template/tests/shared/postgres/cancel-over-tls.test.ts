@@ -69,7 +69,7 @@ test('a statement on a connection that speaks TLS is cancelled over TLS', async 
   const secure = await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`.execute(db)
 
   const deadlineMs = performance.now() + 300
-  const failure = await runAs({ correlationId: undefined, trace: () => undefined, deadlineMs }, () =>
+  const failure = await runAs({ correlationId: undefined, trace: undefined, deadlineMs }, () =>
     sql`select pg_sleep(40)`.execute(db),
   ).catch((error: unknown) => error)
 

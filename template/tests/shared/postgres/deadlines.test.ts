@@ -22,7 +22,7 @@ async function running(db: Kysely<never>): Promise<number> {
 
 function within<Result>(timeoutMs: number, run: () => Promise<Result>, work: Partial<WorkContext> = {}) {
   const deadlineMs = performance.now() + timeoutMs
-  return runAs({ correlationId: undefined, trace: () => undefined, deadlineMs, ...work }, run)
+  return runAs({ correlationId: undefined, trace: undefined, deadlineMs, ...work }, run)
 }
 
 describe('a statement of work whose time is up', () => {
@@ -139,7 +139,7 @@ describe('a connection on which something was cancelled', () => {
 
 test('what goes on after the answer has no deadline', async () => {
   const db = connect()
-  const work = { correlationId: undefined, trace: () => undefined, deadlineMs: performance.now() + 100 }
+  const work = { correlationId: undefined, trace: undefined, deadlineMs: performance.now() + 100 }
 
   const outcome = runAs(work, async () => {
     const slept = sleep(db, 0.3)

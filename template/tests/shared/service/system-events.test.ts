@@ -28,7 +28,7 @@ describe('system.error', () => {
     const { system, told } = await startSystemEvents()
     const error = new AppError('DATABASE_UNAVAILABLE', 'The database cannot be reached')
 
-    runAs({ correlationId: 'abc', trace: () => undefined }, () => system.failed(error, error.code))
+    runAs({ correlationId: 'abc', trace: undefined }, () => system.failed(error, error.code))
 
     await eventually(() => expect(told).toHaveLength(1))
     expect(told[0]).toEqual({
