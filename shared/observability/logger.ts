@@ -147,29 +147,31 @@ function accessLines(logger: Logger, destination: DestinationStream, service: st
     }
     return place
   }
-  let beginningMs = 0
-  let beginning = ''
-  /** Formatting the time is dear, so lines of one millisecond share it. */
-  const beginningNow = (): string => {
-    const nowMs = Date.now()
-    if (nowMs !== beginningMs) {
-      beginningMs = nowMs
-      beginning = `{"level":"info","time":"${new Date(nowMs).toISOString()}","correlation_id":"`
-    }
-    return beginning
-  }
   return ({ request, route, correlationId, principal, trace }, status, durationMs) => {
     if (!logger.isLevelEnabled('info')) return
-    const ids = trace === undefined ? '",' : `","trace_id":"${trace.traceId}","span_id":"${trace.spanId}",`
+    const ids = trace === undefined ? '' : `,"trace_id":"${trace.traceId}","span_id":"${trace.spanId}"`
     const user = principal === undefined ? '' : `,"user_id":${principal.userId}`
     destination.write(
-      `${beginningNow()}${correlationId}${ids}${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
+      `{"level":"info","time":"${timestamp()}","correlation_id":"${correlationId}"${ids},${placeOf(request.method, route)}${status},"duration_ms":${Math.round(durationMs * 1000) / 1000}${user}${ending}`,
     )
   }
 }
 
 /** There are fewer, but a client may send what it likes. */
 const maxMethods = 20
+
+let lastMs = 0
+let lastText = ''
+
+/** ISO 8601 of now; formatting it is dear, so lines of one millisecond share it. */
+function timestamp(): string {
+  const nowMs = Date.now()
+  if (nowMs !== lastMs) {
+    lastMs = nowMs
+    lastText = new Date(nowMs).toISOString()
+  }
+  return lastText
+}
 
 interface DescribedError {
   readonly type: string

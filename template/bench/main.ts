@@ -10,15 +10,15 @@ import { measureStartUp } from './start-up.ts'
 import { cases, commandOf, partCases, type Shared, type Subject, service, taxCases } from './subjects.ts'
 
 /**
- * `bun run bench [--rounds 5] [--seconds 2] [--connections 64] [--route users] [--subject Kiln,Elysia] [--no-start]`, or `--parts`, or `--tax`
+ * `bun run bench [--rounds 10] [--seconds 1] [--connections 64] [--route users] [--subject Kiln,Elysia] [--no-start]`, or `--parts`, or `--tax`
  *
  * Measures this service side by side with others that do the same work, and prints a table. Takes three to four minutes.
  * `--parts` prices the parts of the service instead, `--tax` what observing it costs.
  */
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '64' },
     route: { type: 'string', default: '' },
     subject: { type: 'string', default: '' },

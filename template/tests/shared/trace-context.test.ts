@@ -96,15 +96,20 @@ describe('sampling', () => {
     ])
   })
 
-  test('by ratio chooses the traces that OpenTelemetry chooses', () => {
-    const ids = Array.from({ length: 2000 }, () => newTraceId())
-
-    for (const ratio of [0, 0.1, 0.5, 1]) {
+  test.each([0, 0.1, 0.5, 1])(
+    'by ratio %d chooses the traces that OpenTelemetry chooses, at once and later',
+    (ratio) => {
       const ours = settings('traceidratio', ratio)
       const theirs = new TraceIdRatioBasedSampler(ratio)
-      expect(ids.map((id) => ours(id, undefined))).toEqual(
-        ids.map((id) => theirs.shouldSample(ROOT_CONTEXT, id).decision === 2),
-      )
-    }
-  })
+
+      const made = Array.from({ length: 2000 }, () => {
+        const id = newTraceId()
+        return { id, chosen: ours(id, undefined) }
+      })
+
+      const expected = made.map(({ id }) => theirs.shouldSample(ROOT_CONTEXT, id).decision === 2)
+      expect(made.map(({ chosen }) => chosen)).toEqual(expected)
+      expect(made.map(({ id }) => ours(id, undefined))).toEqual(expected)
+    },
+  )
 })

@@ -165,9 +165,8 @@ describe('limits', () => {
     const server = await serve(() => {})
     const { http } = client({ timeoutMs: 60_000, totalTimeoutMs: 60_000 })
     const ask = (leftMs: number) =>
-      runAs(
-        { correlationId: undefined, trace: undefined, deadlineMs: performance.now() + leftMs },
-        () => codeOf(http(server.url)),
+      runAs({ correlationId: undefined, trace: undefined, deadlineMs: performance.now() + leftMs }, () =>
+        codeOf(http(server.url)),
       )
 
     expect(await ask(80)).toBe('DEPENDENCY_TIMEOUT')
