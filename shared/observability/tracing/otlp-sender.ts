@@ -72,6 +72,11 @@ type Attempt =
 async function refusedSpans(answer: Uint8Array): Promise<number> {
   if (answer.length === 0) return 0
   const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer')
-  const { partialSuccess } = ProtobufTraceSerializer.deserializeResponse(answer)
-  return Number(partialSuccess?.rejectedSpans ?? 0)
+  try {
+    const { partialSuccess } = ProtobufTraceSerializer.deserializeResponse(answer)
+    return Number(partialSuccess?.rejectedSpans ?? 0)
+  } catch {
+    // Whatever it says, its status says that it took them.
+    return 0
+  }
 }

@@ -92,7 +92,10 @@ export class SpanQueue<Span> {
   #take(): SpanBatch {
     const spans = this.#begun
     this.#begun = 0
-    return { message: this.#options.encoder.take(), spans }
+    const message = this.#options.encoder.take()
+    // A batch may wait for its turn: that it failed is told then.
+    if (message instanceof Promise) message.catch(() => {})
+    return { message, spans }
   }
 
   #send(): void {

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { decodeSpans, type ReceivedSpan } from './otlp.ts'
 
-/** `busy`: it may take them later; `takes some`: all but one of each message. */
-export type Behaviour = 'takes' | 'takes some' | 'refuses' | 'busy' | 'hangs'
+/** `busy`: it may take them later; `takes some`: all but one of each message; `chats`: takes them, and says what is no OTLP. */
+export type Behaviour = 'takes' | 'takes some' | 'chats' | 'refuses' | 'busy' | 'hangs'
 
-const statuses = { takes: 200, 'takes some': 200, refuses: 400, busy: 503 }
+const statuses = { takes: 200, 'takes some': 200, chats: 200, refuses: 400, busy: 503 }
 
 /** `ExportTraceServiceResponse` whose `partial_success` has one of `rejected_spans`. */
 const oneRejected = Uint8Array.of(0x0a, 0x02, 0x08, 0x01)
@@ -30,7 +30,7 @@ export async function startCollector(behaviour: Behaviour = 'takes') {
     }
     response
       .writeHead(statuses[behaviour], { 'content-type': 'application/x-protobuf' })
-      .end(behaviour === 'takes some' ? oneRejected : undefined)
+      .end(behaviour === 'takes some' ? oneRejected : behaviour === 'chats' ? '<p>OK' : undefined)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

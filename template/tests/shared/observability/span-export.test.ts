@@ -101,6 +101,15 @@ describe('a collector', () => {
     expect(lines.join('')).toContain('refused 1 of 3 spans')
   })
 
+  test('that says what is no OTLP is not asked again', async () => {
+    const { app, get, registry, collector } = await traced({ OTEL_BSP_SCHEDULE_DELAY: '1' }, 'chats')
+
+    await get(app().get('/things/:id', 'done'))
+
+    await eventually(async () => expect(await dropped(registry)).toContainEqual(['', 1]))
+    expect(collector.state.requests).toBe(1)
+  })
+
   test('gets them compressed where the settings say so', async () => {
     const env = { OTEL_BSP_SCHEDULE_DELAY: '1', OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' }
     const { app, get, collector } = await traced(env)
