@@ -51,7 +51,7 @@ export const ConfigSchema = Type.Object({
     description: 'PostgreSQL, postgres://user:password@host:5432/name',
     expected: 'must look like postgres://user:password@host:5432/name',
   }),
-  databasePoolMax: count('connections each process may open', { default: 10, minimum: 1, maximum: 1000 }),
+  databasePoolMax: count('connections; a relay has one more', { default: 10, minimum: 1, maximum: 1000 }),
   databaseConnectTimeoutMs: milliseconds('longest wait for a connection', { default: 3_000 }),
   databaseStatementTimeoutMs: milliseconds('longest a statement may run', { default: 10_000 }),
   databasePreparedStatements: Type.Boolean({

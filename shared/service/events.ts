@@ -17,7 +17,7 @@ import { type RedisTransports, redisTransports } from '../events/redis/transport
 import type { Registry as EventRegistry } from '../events/registry.ts'
 import type { ReplayJobs } from '../events/replay-jobs.ts'
 import type { SubscriptionStore } from '../events/store.ts'
-import { tagsOf } from '../events/tags.ts'
+import { type Shards, tagsOf } from '../events/tags.ts'
 import { memoryTransports, type Transports } from '../events/transports.ts'
 import { eventContext } from '../observability/event-context.ts'
 import { eventMetrics } from '../observability/event-metrics.ts'
@@ -105,6 +105,7 @@ export async function openServiceEvents<Schema>(
   }
   const publishVersions = parseHeldBack(eventsPublish) ?? {}
   const shards = parseShards(config.eventsShards) ?? {}
+  warnOfStrangeDomains(shards, registry, logger)
   const { eventsKeepAliveMs: keepAliveMs } = config
   const timing = { keepAliveMs, recoverEveryMs: Math.min(15_000, keepAliveMs) }
   const common = { service, transports, logger, observer, publishVersions, shards, maxBytes, timing }
@@ -162,6 +163,14 @@ export async function openServiceEvents<Schema>(
     keepRelaying: () =>
       relaying.start(telemetry ? traced(events, telemetry.relaying) : events, transports.streams),
   }
+}
+
+/** One value serves all services, and not every service knows every domain: a domain that is misspelt is no error here. */
+function warnOfStrangeDomains(shards: Shards, { contracts }: EventRegistry, logger: Logger): void {
+  const known = new Set(contracts.map(({ domain }) => domain))
+  const strange = Object.keys(shards).filter((domain) => !known.has(domain))
+  if (strange.length > 0)
+    logger.warn({ domains: strange }, 'SERVICE_EVENTS_SHARDS names domains of no event of this service')
 }
 
 /** What a relay sends, each event within its own trace. */

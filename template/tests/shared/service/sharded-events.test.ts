@@ -26,17 +26,23 @@ describe.skipIf(!hasRedisServer)('a service whose domain has shards', () => {
     await redis.stop()
   })
 
-  test('publishes to all of them, consumes all of them, and trims all of them', async () => {
+  test('publishes to all of them, consumes all of them, trims all of them, and tells of a domain that is strange to it', async () => {
     const config = loadConfig(
       testEnvironment({
         SERVICE_DATABASE_URL: database.url,
         SERVICE_REDIS_URL: redis.url,
-        SERVICE_EVENTS_SHARDS: 'user=4',
+        SERVICE_EVENTS_SHARDS: 'user=4,uesr=2',
       }),
     )
     const db = connectServiceDatabase(config)
     await migrateUp(db)
-    const { logger } = createLogger({ service: 'test', level: 'silent', format: 'json' })
+    const lines: string[] = []
+    const { logger } = createLogger({
+      service: 'test',
+      level: 'warn',
+      format: 'json',
+      destination: { write: (line) => lines.push(line) },
+    })
     const { events, transports, keepRetention } = await openServiceEvents(config, {
       db,
       registry: createRegistry(contracts),
@@ -44,6 +50,7 @@ describe.skipIf(!hasRedisServer)('a service whose domain has shards', () => {
       logger,
       record: async () => {},
     })
+    expect(lines.map((line) => JSON.parse(line).domains)).toEqual([['uesr']])
     const streams = [0, 1, 2, 3].map((shard) => `events:{user:${shard}}`)
     for (const stream of streams) await redis.client.xadd(stream, '1-1', 'type', 'user.updated')
     const seen = new Set<number>()
