@@ -16,7 +16,7 @@ import { edit, linkPackages, run, templateRoot } from './support/copies.ts'
 import { testFiles, testsOf } from './support/own-tests.ts'
 import { commitAll, gitIn, makeReleases, makeService } from './support/releases.ts'
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const parent = mkdtempSync(join(tmpdir(), 'upgrade-'))
 const [template, service] = [join(parent, 'template'), join(parent, 'orders')]

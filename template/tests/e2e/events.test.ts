@@ -174,7 +174,7 @@ const binary = findRedisBinary() ?? ''
 describe.skipIf(!binary)('Redis that is gone', () => {
   test('does not fail a committed request; back again and empty, no event is missed', async () => {
     const redis = await startRedis({ server: { binary } })
-    const service = await startWithAdmin({ SERVICE_REDIS_URL: redis.url, SERVICE_REDIS_TIMEOUT_MS: '300' })
+    const service = await startWithAdmin({ SERVICE_REDIS_URL: redis.url, SERVICE_REDIS_TIMEOUT_MS: '1000' })
 
     process.kill(redis.pid, 'SIGKILL')
     await eventually(async () => {

@@ -4,7 +4,7 @@ import { logInAdmin, type RunningService, startService } from '../../../tests/su
 import { testSecret } from '../../../tests/support/service.ts'
 import { ed25519 } from '../support/signing-keys.ts'
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(60_000)
 
 describe('a service whose signing key was changed from a secret to a private key', () => {
   const started: RunningService[] = []

@@ -14,7 +14,7 @@ export const testFiles = (folder: string): readonly string[] => [
 ]
 
 /**
- * Runs all tests of the service in a folder, on the servers of this run; what fails is printed.
+ * Runs all tests of the service in a folder, on the servers of this run; where one fails, what they say is printed, marked as theirs.
  *
  * @param command `run test` installs the packages before, as README has it.
  */
@@ -26,6 +26,6 @@ export function testsOf(folder: string, command = ['test', '--timeout', '20000']
   })
   const count = (pattern: RegExp) => Number(pattern.exec(stderr)?.[1] ?? Number.NaN)
   const [passed, failed] = [count(/^ *(\d+) pass$/m), count(/^ *(\d+) fail$/m)]
-  if (failed !== 0) process.stdout.write(stderr)
+  if (failed !== 0) process.stdout.write(stderr.replace(/^/gm, '| '))
   return { passed, failed, files: count(/^Ran \d+ tests across (\d+) files/m) }
 }

@@ -136,8 +136,10 @@ for (const kind of ['memory', 'redis'] as const) {
 
       await events.publish(ThingMade, made(1))
 
-      await eventually(() => expect(outcomes).toEqual(['retried', 'done']))
+      // On a busy machine a later attempt may be late, too, with what it has committed.
+      await eventually(() => expect(outcomes.at(-1)).toBeOneOf(['done', 'duplicate']))
       await eventually(() => expect(asked).toHaveLength(20))
+      expect(outcomes[0]).toBe('retried')
       expect(asked.at(-1)).toBe('Transaction is already rolled back')
       expect(await effects()).toEqual([1])
     })
