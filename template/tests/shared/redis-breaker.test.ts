@@ -26,7 +26,7 @@ describe.skipIf(!binary)('a Redis', () => {
     )
 
   test('that stands still is not asked any more, until one command succeeds', async () => {
-    const { client, breaker } = await connect(100, 50)
+    const { client, breaker } = await connect(500, 50)
 
     process.kill(server.pid, 'SIGSTOP')
     const first = await Promise.all([1, 2, 3].map(() => failed(client.ping())))
