@@ -104,9 +104,12 @@ let newestWords = 0
 
 export function newTraceId(): string {
   newestTraceId = randomHex(32)
-  const first = (used - 32) / 8
+  const at = (used - 32) / 2
   newestWords =
-    (words[first] ?? 0) ^ (words[first + 1] ?? 0) ^ (words[first + 2] ?? 0) ^ (words[first + 3] ?? 0)
+    randomBytes.readUInt32BE(at) ^
+    randomBytes.readUInt32BE(at + 4) ^
+    randomBytes.readUInt32BE(at + 8) ^
+    randomBytes.readUInt32BE(at + 12)
   return newestTraceId
 }
 
@@ -120,19 +123,13 @@ export function newSpanId(): string {
  * Nearly always that is asked of the id that was just made, whose words are still there as numbers.
  */
 export function wordsOfTraceId(traceId: string): number {
-  if (traceId === newestTraceId) return bigEndian(newestWords)
+  if (traceId === newestTraceId) return newestWords >>> 0
   let sum = 0
   for (let at = 0; at < 32; at += 8) sum ^= Number.parseInt(traceId.slice(at, at + 8), 16)
   return sum >>> 0
 }
 
-/** The number of a word that this machine, as all that Bun and Deno run on, reads with its last byte first. */
-function bigEndian(word: number): number {
-  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0
-}
-
-const words = new Uint32Array(1024)
-const randomBytes = Buffer.from(words.buffer)
+const randomBytes = Buffer.alloc(4096)
 let digits = ''
 let used = 0
 

@@ -65,13 +65,9 @@ export function readTracingSettings(env: Environment): {
     ...read(`${general}_HEADERS`, {}, parsePairs, pairs),
     ...read(`${traces}_HEADERS`, {}, parsePairs, pairs),
   }
-  const compressions = oneOf(['none', 'gzip'])
-  const compression = read(
-    `${traces}_COMPRESSION`,
-    read(`${general}_COMPRESSION`, 'none', compressions, 'must be none or gzip'),
-    compressions,
-    'must be none or gzip',
-  )
+  const compress = (name: string, fallback: 'none' | 'gzip') =>
+    read(name, fallback, oneOf(['none', 'gzip']), 'must be none or gzip')
+  const compression = compress(`${traces}_COMPRESSION`, compress(`${general}_COMPRESSION`, 'none'))
   for (const kind of ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY'])
     for (const name of [`${general}_${kind}`, `${traces}_${kind}`])
       read(name, undefined, () => undefined, 'is not supported: name the authority in NODE_EXTRA_CA_CERTS')

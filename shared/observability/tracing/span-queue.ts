@@ -43,11 +43,9 @@ export class SpanQueue<Span> {
   readonly counts: SpanCounts = { exported: 0, overflowed: 0, failed: 0 }
   readonly #options: SpanQueueOptions<Span>
   /** Full batches. */
-  readonly #ready: SpanBatch[] = []
+  #ready: SpanBatch[] = []
   /** Spans that the encoder holds. */
   #begun = 0
-  /** Spans that wait, in whole. */
-  #waiting = 0
   #sending: Promise<void> | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #warned = false
@@ -65,7 +63,6 @@ export class SpanQueue<Span> {
       return
     }
     this.#options.encoder.add(span)
-    this.#waiting += 1
     this.#begun += 1
     if (this.#begun >= maxBatch) this.#ready.push(this.#take())
     if (this.#sending !== undefined || this.#closed) return
@@ -86,7 +83,13 @@ export class SpanQueue<Span> {
     this.#closed = true
     clearTimeout(this.#timer)
     this.counts.failed += this.#waiting
-    this.#waiting = 0
+    this.#ready = []
+    this.#begun = 0
+  }
+
+  /** Spans that wait, in whole. */
+  get #waiting(): number {
+    return this.#ready.length * this.#options.maxBatch + this.#begun
   }
 
   #take(): SpanBatch {
@@ -102,9 +105,7 @@ export class SpanQueue<Span> {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#waiting === 0) return
-    const batch = this.#ready.shift() ?? this.#take()
-    this.#waiting -= batch.spans
-    this.#sending = this.#export(batch).finally(() => {
+    this.#sending = this.#export(this.#ready.shift() ?? this.#take()).finally(() => {
       this.#sending = undefined
       if (this.#waiting === 0 || this.#closed) return
       if (this.#ready.length > 0) this.#send()

@@ -1,8 +1,9 @@
 import { requestContext } from '@kiln/shared/http'
-import { createLogger, openTelemetry } from '@kiln/shared/observability'
+import { openTelemetry } from '@kiln/shared/observability'
 import { Elysia } from 'elysia'
 import { Registry } from 'prom-client'
 import { type Behaviour, startCollector } from './collector.ts'
+import { loggedLines } from './logged-lines.ts'
 
 /** What a test has opened. */
 export const closing: (() => Promise<unknown>)[] = []
@@ -15,13 +16,7 @@ export async function closeTraced(): Promise<void> {
 /** Telemetry that a collector takes. */
 export async function traced(env: Record<string, string> = {}, behaviour: Behaviour = 'takes') {
   const collector = await startCollector(behaviour)
-  const lines: string[] = []
-  const { logger } = createLogger({
-    service: 'some-service',
-    level: 'info',
-    format: 'json',
-    destination: { write: (line) => lines.push(line) },
-  })
+  const { logger, lines } = loggedLines()
   const registry = new Registry()
   const telemetry = await openTelemetry(
     { ...collector.env, ...env },

@@ -120,7 +120,7 @@ for (const kind of ['memory', 'redis'] as const) {
       const asked: unknown[] = []
       events.subscribe(
         ThingMade,
-        { name: 'slow', transactional, timeoutMs: 100, backoff: soon },
+        { name: 'slow', transactional, timeoutMs: 1000, backoff: soon },
         async (event, { trx, signal }) => {
           await note(trx, event)
           if (event.attempt > 1) return
@@ -136,10 +136,8 @@ for (const kind of ['memory', 'redis'] as const) {
 
       await events.publish(ThingMade, made(1))
 
-      // On a busy machine a later attempt may be late, too, with what it has committed.
-      await eventually(() => expect(outcomes.at(-1)).toBeOneOf(['done', 'duplicate']))
+      await eventually(() => expect(outcomes).toEqual(['retried', 'done']))
       await eventually(() => expect(asked).toHaveLength(20))
-      expect(outcomes[0]).toBe('retried')
       expect(asked.at(-1)).toBe('Transaction is already rolled back')
       expect(await effects()).toEqual([1])
     })

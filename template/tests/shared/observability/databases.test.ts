@@ -1,21 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { runAs } from '@kiln/shared/context'
-import { createLogger, openTelemetry, type Telemetry } from '@kiln/shared/observability'
+import { openTelemetry, type Telemetry } from '@kiln/shared/observability'
 import { connectDatabase } from '@kiln/shared/postgres'
 import { type Kysely, sql } from 'kysely'
 import { Registry } from 'prom-client'
 import { statementOf } from '../../../../shared/postgres/query-observer.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
+import { loggedLines } from '../../support/logged-lines.ts'
 
 describe('statements', () => {
-  const lines: string[] = []
-  const logging = createLogger({
-    service: 'some-service',
-    level: 'info',
-    format: 'json',
-    destination: { write: (line) => lines.push(line) },
-  })
-  const { logger } = logging
+  const { logger, lines, level } = loggedLines()
   const registry = new Registry()
   const parsed = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>)
   let telemetry: Telemetry
@@ -37,7 +31,7 @@ describe('statements', () => {
   })
   beforeEach(() => {
     lines.length = 0
-    logging.level.setLevel('INFO')
+    level.setLevel('INFO')
     lines.length = 0
   })
   afterAll(async () => {
@@ -70,10 +64,10 @@ describe('statements', () => {
   })
 
   test('of a request or an event are all logged as soon as the level is DEBUG', async () => {
-    logging.level.toggleDebug()
+    level.toggleDebug()
     await runAs({ correlationId: 'c1', trace: undefined }, () => sql`select 1`.execute(db))
     await sql`select 'nobody asked'`.execute(db)
-    logging.level.toggleDebug()
+    level.toggleDebug()
     await sql`select 2`.execute(db)
 
     expect(parsed().map(({ level, msg, sql }) => [level, msg, sql])).toEqual([

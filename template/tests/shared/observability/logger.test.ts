@@ -1,16 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { currentRequest, problemErrors, requestContext, sharedProblems } from '@kiln/shared/http'
-import { createLogger, type LoggerOptions } from '@kiln/shared/observability'
+import type { LoggerOptions } from '@kiln/shared/observability'
 import { Elysia } from 'elysia'
+import { loggedLines } from '../../support/logged-lines.ts'
 
 function capture(options: Partial<LoggerOptions> = {}) {
-  const lines: string[] = []
-  const logging = createLogger({
-    service: 'some-service',
+  const { lines, ...logging } = loggedLines({
     level: 'INFO',
-    format: 'json',
     context: () => ({ correlation_id: currentRequest()?.correlationId }),
-    destination: { write: (line) => lines.push(line) },
     ...options,
   })
   const app = new Elysia()

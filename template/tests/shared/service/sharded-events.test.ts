@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { contracts, createRegistry } from '@kiln/shared'
 import { UserUpdated } from '@kiln/shared/contracts/user'
-import { createLogger } from '@kiln/shared/observability'
 import { openServiceEvents } from '@kiln/shared/service'
 import { eventually } from '@kiln/shared/testing'
 import { loadConfig } from '../../../../src/config.ts'
@@ -9,6 +8,7 @@ import { connectServiceDatabase } from '../../../../src/infrastructure/database/
 import { migrateUp } from '../../../../src/infrastructure/database/migrations/index.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../tests/support/database.ts'
 import { testEnvironment } from '../../../../tests/support/service.ts'
+import { loggedLines } from '../../support/logged-lines.ts'
 import { hasRedisServer, type RedisServer, startRedis } from '../events/support/redis-server.ts'
 
 setDefaultTimeout(20_000)
@@ -36,13 +36,7 @@ describe.skipIf(!hasRedisServer)('a service whose domain has shards', () => {
     )
     const db = connectServiceDatabase(config)
     await migrateUp(db)
-    const lines: string[] = []
-    const { logger } = createLogger({
-      service: 'test',
-      level: 'warn',
-      format: 'json',
-      destination: { write: (line) => lines.push(line) },
-    })
+    const { logger, lines } = loggedLines({ level: 'warn' })
     const { events, transports, keepRetention } = await openServiceEvents(config, {
       db,
       registry: createRegistry(contracts),
